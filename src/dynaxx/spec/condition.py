@@ -1,0 +1,43 @@
+"""What a cascade is asked for: text, a label, or a field, encoded once and shared by all stages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dynaxx.spec.base import Count, Share, Spec
+
+
+class TextSpec(Spec):
+    """A prompt. `encoder` is `words` (no download: each word gets a fixed vector), or a Hugging Face text encoder.
+
+    `dropout` is the share of training samples whose prompt is withheld, which guidance needs.
+    """
+
+    encoder: str = "words"
+    width: Count = 64
+    max_tokens: Count = 16
+    dropout: Share = 0.1
+
+
+class LabelSpec(Spec):
+    """A class number in 0 .. classes - 1."""
+
+    classes: Count
+    dropout: Share = 0.1
+
+
+class FieldSpec(Spec):
+    """A signal known everywhere on the grid (terrain, a weather state), resized to each stage."""
+
+    channels: Count
+    dropout: Share = 0.0
+
+
+class ConditionSpec(Spec):
+    """Which conditions the cascade takes; none is a fine answer."""
+
+    text: TextSpec | None = None
+    label: LabelSpec | None = None
+    field: Annotated[FieldSpec | None, Field()] = None

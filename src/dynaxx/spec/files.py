@@ -1,0 +1,125 @@
+"""Cascade files: read, checked and written back; YAML -> spec -> YAML is stable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from dynaxx.errors import SpecError
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.explain import explain
+from dynaxx.spec.plain import plain
+from dynaxx.spec.reader import read, read_exponents
+
+FILE_NAME = "cascade.yaml"
+LINE = 100
+
+
+def load(path: str | Path) -> CascadeSpec:
+    """The cascade in a YAML file, or in a folder that holds `cascade.yaml`.
+
+    Raises:
+        SpecError: where the file is missing, no text, or says something that cannot be meant.
+    """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        fix = f"Give a cascade file, or a folder that holds {FILE_NAME}."
+        raise SpecError(str(path), "there is no such file.", fix) from None
+    except UnicodeDecodeError as error:
+        fix = "Save it as UTF-8 text."
+        raise SpecError(str(path), f"is not UTF-8 text (byte {error.start}).", fix) from None
+    except (OSError, ValueError) as error:
+        raise SpecError(str(path), f"cannot be read ({error}).", "Check the path and its permissions.") from None
+    return loads(text, str(path))
+
+
+def loads(text: str, source: str = "<text>") -> CascadeSpec:
+    """The cascade that a YAML text describes; `source` names the text in errors about YAML itself.
+
+    Raises:
+        SpecError: with a line per problem, each naming the field, the value and the way out.
+    """
+    return parse(read(text, source))
+
+
+def parse(data: Mapping[str, Any]) -> CascadeSpec:
+    """The cascade that plain data describes.
+
+    Raises:
+        SpecError: as `loads`.
+    """
+    try:
+        return CascadeSpec.model_validate(data)
+    except ValidationError as error:
+        raise explain(error, data) from None
+    except RecursionError:
+        raise SpecError("stages", "are nested without end.", "Remove the YAML alias that holds itself.") from None
+
+
+def dump(spec: CascadeSpec) -> str:
+    """The cascade as YAML: fields in the order of the docs, defaults left out, short things on one line."""
+    data = plain(spec)
+    stages = map(_from_first, data["stages"])
+    data["stages"] = [{key: _short(value) for key, value in stage.items()} for stage in stages]
+    laid = {key: value if key == "stages" else _short(value) for key, value in data.items()}
+    return yaml.dump(laid, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10 * LINE)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of cascade files, for editors."""
+    schema = CascadeSpec.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+class _OneLine(dict[str, Any]):
+    """A mapping written as `{a: 1, b: 2}`."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists and short mappings on one line; nothing by reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """True: what is said twice is written twice."""
+        return True
+
+
+def _map(dumper: yaml.SafeDumper, data: _OneLine) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+
+
+def _list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+    flow = not any(isinstance(item, dict) and not isinstance(item, _OneLine) for item in data)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
+
+
+_Dumper.add_representer(_OneLine, _map)
+_Dumper.add_representer(list, _list)
+read_exponents(_Dumper)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(str(value)) <= LINE:
+        return _OneLine(value)
+    return {key: _short(item) for key, item in value.items()}
+
+
+def _from_first(stage: dict[str, Any]) -> dict[str, Any]:
+    """The stage with `from: base` in place of `inputs: {low: {from: base}}` where nothing else is said."""
+    inputs = stage.get("inputs", {})
+    if next(iter(inputs), None) != "low" or not set(inputs["low"]) <= {"from", "merge"}:
+        return stage
+    rest = {name: edge for name, edge in inputs.items() if name != "low"}
+    head = {key: stage[key] for key in ("name", "role", "kind")}
+    head |= inputs["low"] | ({"inputs": rest} if rest else {})
+    return head | {key: value for key, value in stage.items() if key not in (*head, "inputs")}

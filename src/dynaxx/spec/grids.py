@@ -1,0 +1,161 @@
+"""Which grid every stage works on: sizes fixed in the file, given per run, or scaled from an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dynaxx.spec.edge import EdgeSpec
+from dynaxx.spec.grid import Grid
+from dynaxx.spec.problem import Problem, place
+from dynaxx.spec.stage import StageSpec
+from dynaxx.spec.topology import INPUT, order
+
+if TYPE_CHECKING:
+    from dynaxx.spec.cascade import CascadeSpec
+
+DEFAULT_KERNEL = "bicubic-antialias"
+
+
+class Misfit(Exception):
+    """A size that cannot be: the key below the stage, what is wrong, the way out."""
+
+
+@dataclass(frozen=True)
+class Grids:
+    """What is known of the grids: `outs[stage]` holds one per pass, `lows[stage, input]` the first pass's.
+
+    A grid is None where it follows from a size that only a run gives.
+    """
+
+    outs: dict[str, list[Grid | None]] = field(default_factory=dict)
+    lows: dict[tuple[str, str], Grid | None] = field(default_factory=dict)
+    given: dict[str, Grid] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def of(self, name: str) -> Grid | None:
+        """The grid of a stage's answer (its last pass), or of `input.NAME`."""
+        return self.given.get(name) or self.outs.get(name, [None])[-1]
+
+
+def kernels(edge: EdgeSpec, size: tuple[int, ...]) -> tuple[str, ...]:
+    """The kernel for each axis of a grid of this size; axes that a map leaves out get the default."""
+    axes = Grid(1, size).axes
+    if isinstance(edge.resize, str):
+        return (edge.resize,) * len(axes)
+    by_axis = {axis: kernel for group, kernel in edge.resize.items() for axis in group}
+    return tuple(by_axis.get(axis, DEFAULT_KERNEL) for axis in axes)
+
+
+def resolve(spec: CascadeSpec, size: tuple[int, ...] | None = None) -> Grids:
+    """All grids of a cascade whose edges name stages that exist; `size` is that of stages without inputs."""
+    grids = Grids(given={f"{INPUT}{name}": Grid(i.channels, i.size, i.space) for name, i in spec.inputs.items()})
+    for index in order(spec.stages):
+        stage = spec.stages[index]
+        for name, edge in stage.inputs.items():
+            grids.lows[stage.name, name] = merged(edge, grids)
+        basis = main_input(stage)
+        low = grids.lows[stage.name, basis] if basis else None
+        try:
+            grids.outs[stage.name] = _passes(stage, basis, low, size)
+        except Misfit as misfit:
+            key, what, fix = misfit.args
+            grids.problems.append(Problem(place(index, stage.name, key), what, fix))
+            grids.outs[stage.name] = [None] * passes(stage)
+    return grids
+
+
+def passes(stage: StageSpec) -> int:
+    """How often a stage is applied."""
+    return stage.repeat.times if stage.repeat else 1
+
+
+def main_input(stage: StageSpec) -> str | None:
+    """The input that a stage's scale refers to: `low`, else the first."""
+    return "low" if "low" in stage.inputs else next(iter(stage.inputs), None)
+
+
+def merged(edge: EdgeSpec, grids: Grids) -> Grid | None:
+    """The grid that the parents are merged on: the first parent's; `concat` adds up the channels."""
+    parents = [grids.of(name) for name in edge.parents]
+    first = parents[0]
+    if edge.merge != "concat" or first is None:
+        return first
+    known = [grid for grid in parents if grid is not None]
+    return replace(first, channels=sum(grid.channels for grid in known)) if len(known) == len(parents) else None
+
+
+def _passes(stage: StageSpec, basis: str | None, low: Grid | None, size: tuple[int, ...] | None) -> list[Grid | None]:
+    out, found = stage.out, list[Grid | None]()
+    if basis is None:
+        if out.scale is not None:
+            raise Misfit("out.scale", f"is {out.scale}, but there is no input to scale.", "Set `out.size` instead.")
+        fixed = size or out.size
+        return [Grid(out.channels, fixed, out.space) if fixed else None] * passes(stage)
+    for _ in range(passes(stage)):
+        low = _out(stage, basis, low)
+        found.append(low)
+    return found
+
+
+def _out(stage: StageSpec, basis: str, low: Grid | None) -> Grid | None:
+    out = stage.out
+    if low is None:
+        return Grid(out.channels, out.size, out.space) if out.size else None
+    wanted = _scaled(out.scale, low) if out.scale is not None else low.size
+    if out.size is None:
+        return Grid(out.channels, wanted, out.space)
+    if out.scale is not None and wanted != out.size:
+        raise Misfit(
+            f"inputs.{basis}",
+            f"expects {_expected(out.size, out.scale, low)} (out.size {_x(out.size)} over out.scale), "
+            f"but {' and '.join(map(repr, stage.inputs[basis].parents))} gives {_x(low.size)}.",
+            f"Set out.size {list(wanted)}, drop out.scale, or add a bridge.",
+        )
+    return Grid(out.channels, out.size, out.space)
+
+
+def _x(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))
+
+
+def _expected(size: tuple[int, ...], scale: float | Mapping[str, float], low: Grid) -> str:
+    return "x".join(f"{n / f:g}" for n, f in zip(size, factors(scale, low), strict=False))
+
+
+def _scaled(scale: float | Mapping[str, float], low: Grid) -> tuple[int, ...]:
+    sizes = [n * f for n, f in zip(low.size, factors(scale, low), strict=True)]
+    if any(abs(n - round(n)) > 1e-6 or round(n) < 1 for n in sizes):
+        exact = "x".join(f"{n:g}" for n in sizes)
+        raise Misfit(
+            "out.scale",
+            f"takes {_x(low.size)} to {exact}, which is no whole number of sites.",
+            "Choose a scale that does, or set `out.size`.",
+        )
+    return tuple(round(n) for n in sizes)
+
+
+def factors(scale: float | Mapping[str, float], low: Grid) -> tuple[float, ...]:
+    """The factor of each axis: a number scales all, a map the axes it names; the others stay.
+
+    Raises:
+        Misfit: where the map names axes that the grid lacks, or one twice.
+    """
+    if not isinstance(scale, Mapping):
+        return (scale,) * len(low.axes)
+    letters = "".join(scale)
+    if problem := axes_problem(letters, low.axes):
+        raise Misfit("out.scale", *problem)
+    by_axis = {axis: factor for group, factor in scale.items() for axis in group}
+    return tuple(by_axis.get(axis, 1.0) for axis in low.axes)
+
+
+def axes_problem(letters: str, axes: str) -> tuple[str, str] | None:
+    """What is wrong with axis letters on a grid with these axes, and the way out."""
+    unknown = sorted(set(letters) - set(axes))
+    if unknown:
+        return f"names axis {unknown[0]!r}, but the grid has the axes {', '.join(axes)}.", f"Use letters of {axes!r}."
+    if len(set(letters)) < len(letters):
+        return f"names an axis twice ({letters}).", "Name each axis once."
+    return None

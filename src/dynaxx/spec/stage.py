@@ -1,0 +1,146 @@
+"""One step of a cascade as data: its role, inputs, output grid and kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
+
+from dynaxx.spec.base import Count, Name, Positive, Spec, Std
+from dynaxx.spec.data import DataSpec
+from dynaxx.spec.edge import EdgeSpec
+from dynaxx.spec.grid import OutSpec
+from dynaxx.spec.network import NetworkSpec, UNetSpec
+from dynaxx.spec.process import CosineProcess, ProcessSpec
+from dynaxx.spec.solver import SolverSpec
+from dynaxx.spec.training import TrainingSpec
+
+Role = Literal["base", "bridge", "refine"]
+
+
+class RepeatSpec(Spec):
+    """Apply the stage to its own output `times` times; `std` gives the low input's level at each pass."""
+
+    times: Annotated[int, Field(ge=1, le=64)]
+    std: tuple[Std, ...] | None = None
+
+
+class BaseStage(Spec):
+    """What every kind of stage has. `from: base` is short for `inputs: {low: {from: base}}`."""
+
+    name: Name
+    role: Role
+    inputs: dict[Name, EdgeSpec] = {}
+    out: OutSpec = Field(default_factory=OutSpec)
+    repeat: RepeatSpec | None = None
+    weights: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_from(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "from" not in data:
+            return data
+        inputs = data.get("inputs") or {}
+        if not isinstance(inputs, dict):
+            return {key: value for key, value in data.items() if key != "from"}
+        if "low" in inputs:
+            raise ValueError("`from` and `inputs.low` say the same thing twice. Keep one of them.")
+        edge = {key: data[key] for key in ("from", "merge") if key in data}
+        rest = {key: value for key, value in data.items() if key not in edge}
+        return {**rest, "inputs": {"low": edge, **inputs}}
+
+
+class DenoisingStage(BaseStage):
+    """A stage that walks from noise to its answer: it has a process and a solver."""
+
+    process: ProcessSpec = Field(default_factory=CosineProcess)
+    solver: SolverSpec = Field(default_factory=SolverSpec)
+
+
+class DiffusionStage(DenoisingStage):
+    """A trained diffusion stage. `prediction` is what the network answers with."""
+
+    kind: Literal["diffusion"] = "diffusion"
+    network: NetworkSpec = Field(default_factory=UNetSpec)
+    prediction: Literal["x", "eps", "v", "u", "edm"] = "v"
+    train: TrainingSpec | None = None
+
+
+class GaussianStage(DenoisingStage):
+    """An exact stage for stationary Gaussian data with power spectrum P(k) = std^2 c / (k0^2 + |k|^2)^(exponent/2).
+
+    c is set so that the variance per site is std^2 on `size`, the full grid of the data; |k| is in cycles per
+    full extent. Smaller grids hold the `fourier` low-pass of the same signal.
+    """
+
+    kind: Literal["gaussian"] = "gaussian"
+    size: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+    exponent: Annotated[float, Field(ge=0)] = 2.0
+    knee: Positive = 1.0
+    std: Positive = 0.5
+    mean: float = 0.0
+
+
+class EmpiricalStage(DenoisingStage):
+    """An exact stage for a finite set of pictures: the posterior mean over all of them.
+
+    `sharpness` says how strongly the prompt picks pictures: prior ~ exp(sharpness * match); `floor` is the
+    least std of the low input's likelihood, since a clean input would leave no choice.
+    """
+
+    kind: Literal["empirical"] = "empirical"
+    data: DataSpec
+    sharpness: Annotated[float, Field(ge=0)] = 30.0
+    floor: Positive = 0.02
+
+
+class RegressionStage(BaseStage):
+    """One network evaluation from the inputs to the mean answer (the first half of CorrDiff, arXiv 2309.15214)."""
+
+    kind: Literal["regression"] = "regression"
+    network: NetworkSpec = Field(default_factory=UNetSpec)
+    train: TrainingSpec | None = None
+
+
+class GanStage(BaseStage):
+    """A generator: one network evaluation from the inputs and fresh noise."""
+
+    kind: Literal["gan"] = "gan"
+    network: NetworkSpec = Field(default_factory=UNetSpec)
+    train: TrainingSpec | None = None
+
+
+class PipelineStage(BaseStage):
+    """Somebody's pretrained diffusers pipeline, by folder or hub id, with its call arguments passed through."""
+
+    kind: Literal["pipeline"] = "pipeline"
+    load: str
+    pipeline: str | None = None
+    call: dict[str, JsonValue] = {}
+    adapters: tuple[dict[str, JsonValue], ...] = ()
+    variant: str | None = None
+
+
+class CustomStage(BaseStage):
+    """A user's own class by import path `package.module:Class`, called with `options`."""
+
+    kind: Literal["custom"] = "custom"
+    target: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    options: dict[str, JsonValue] = {}
+
+
+def _kind(data: Any) -> Any:
+    kind = data.get("kind", "diffusion") if isinstance(data, dict) else getattr(data, "kind", None)
+    return kind if kind is None or isinstance(kind, str) else repr(kind)
+
+
+StageSpec = Annotated[
+    Annotated[DiffusionStage, Tag("diffusion")]
+    | Annotated[GaussianStage, Tag("gaussian")]
+    | Annotated[EmpiricalStage, Tag("empirical")]
+    | Annotated[RegressionStage, Tag("regression")]
+    | Annotated[GanStage, Tag("gan")]
+    | Annotated[PipelineStage, Tag("pipeline")]
+    | Annotated[CustomStage, Tag("custom")],
+    Discriminator(_kind),
+]

@@ -1,0 +1,53 @@
+"""Whether a cascade's stages fit together: all rules, each in its file, asked when a spec is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dynaxx.spec import rules_edges, rules_grids, rules_names, rules_stages
+from dynaxx.spec.grids import Grids, resolve
+from dynaxx.spec.problem import Problem, place
+
+if TYPE_CHECKING:
+    from dynaxx.spec.cascade import CascadeSpec
+
+
+def violations(spec: CascadeSpec) -> list[Problem]:
+    """All that is wrong between the stages; grids are asked about only once names and order are right."""
+    named = [problem for rule in rules_names.RULES for problem in rule(spec)]
+    local = [*_stages(spec), *_edges(spec)]
+    readable = all(key.startswith(("inputs.", "codecs.")) for key in (problem.where for problem in named))
+    cycle = list(rules_names.no_cycles(spec)) if readable else []
+    if not readable or cycle:
+        return [*named, *cycle, *local]
+    grids = resolve(spec)
+    return [*named, *local, *grids.problems, *fits(spec, grids)]
+
+
+def fits(spec: CascadeSpec, grids: Grids) -> list[Problem]:
+    """What does not fit between grids that are resolved."""
+    return [
+        Problem(place(index, stage.name, key), what, fix)
+        for index, stage in enumerate(spec.stages)
+        for rule in rules_grids.RULES
+        for key, what, fix in rule(spec, stage, grids)
+    ]
+
+
+def _stages(spec: CascadeSpec) -> list[Problem]:
+    return [
+        Problem(place(index, stage.name, key), what, fix)
+        for index, stage in enumerate(spec.stages)
+        for rule in rules_stages.RULES
+        for key, what, fix in rule(spec, stage)
+    ]
+
+
+def _edges(spec: CascadeSpec) -> list[Problem]:
+    return [
+        Problem(place(index, stage.name, "inputs", name, key), what, fix)
+        for index, stage in enumerate(spec.stages)
+        for name, edge in stage.inputs.items()
+        for rule in rules_edges.RULES
+        for key, what, fix in rule(spec, stage, edge)
+    ]

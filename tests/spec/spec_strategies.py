@@ -1,0 +1,109 @@
+"""Hypothesis strategies: cascades that are right, and data that are wrong in every way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+KERNELS = ["nearest", "area", "bilinear", "bicubic", "bicubic-antialias", "lanczos", "fourier"]
+AXES = {1: ["l"], 2: ["h", "w", "hw"], 3: ["t", "hw", "thw"]}
+LEVELS = st.floats(0, 0.5, allow_subnormal=False)
+
+
+@st.composite
+def edges(draw: st.DrawFn, rank: int, parents: list[str]) -> dict[str, Any]:
+    """An edge from one parent, or from several of equal channels."""
+    chosen = draw(st.lists(st.sampled_from(parents), min_size=1, max_size=3, unique=True))
+    edge: dict[str, Any] = {"from": chosen[0] if len(chosen) == 1 else chosen}
+    if len(chosen) > 1:
+        edge |= draw(st.sampled_from([{"merge": "mean"}, {"merge": "weighted", "weights": [1] * len(chosen)}]))
+    if len(chosen) == 2:
+        edge |= draw(st.sampled_from([{}, {"merge": "bands", "weights": None, "cutoff": 0.5}]))
+    if draw(st.booleans()):
+        kernel = st.sampled_from(KERNELS)
+        edge["resize"] = draw(kernel | st.dictionaries(st.sampled_from(AXES[rank][:2]), kernel, max_size=1))
+    if draw(st.booleans()):
+        form = draw(st.sampled_from(["exploding", "preserving"]))
+        edge["noise"] = {"train_std": [0.0, 0.5], "std": draw(LEVELS), "form": form, "told": draw(st.booleans())}
+    return edge
+
+
+@st.composite
+def kinds(draw: st.DrawFn, rank: int) -> dict[str, Any]:
+    """A stage's kind with some of its settings."""
+    kind = draw(st.sampled_from(["diffusion", "gaussian", "empirical", "regression", "gan", "pipeline", "custom"]))
+    extra: dict[str, dict[str, Any]] = {
+        "gaussian": {"size": [4096] * rank, "exponent": draw(st.floats(0, 4))},
+        "empirical": {"data": draw(st.sampled_from([{"kind": "bundled"}, {"kind": "shapes", "count": 3}]))},
+        "pipeline": {"load": "some/model", "call": {"eta": draw(LEVELS), "extra": [None, True, "1e5", "no", "2024-01-01"]}},
+        "custom": {"target": "package.module:Class", "options": {"a": {"b": [1, 2]}, "c": draw(st.text())}},
+        "diffusion": {"train": {"steps": draw(st.integers(1, 10))}},
+    }  # fmt: skip
+    data = {"kind": kind, **extra.get(kind, {})}
+    if kind in ("diffusion", "gaussian", "empirical") and draw(st.booleans()):
+        process = draw(st.sampled_from(["cosine", "sigmoid", "ddpm-linear", "karras", "flow"]))
+        data |= {"process": {"kind": process}, "solver": {"steps": draw(st.integers(1, 99)), "guidance": draw(LEVELS)}}
+    return data
+
+
+@st.composite
+def cascades(draw: st.DrawFn) -> dict[str, Any]:
+    """A cascade that is right: up to three stages without inputs, then up to four that read what came before."""
+    rank = draw(st.sampled_from([1, 2, 3]))
+    size = draw(st.lists(st.integers(1, 9), min_size=rank, max_size=rank))
+    roots = [f"base-{i}" for i in range(draw(st.integers(1, 3)))]
+    stages = [{"name": name, "role": "base", "out": {"size": size}, **draw(kinds(rank))} for name in roots]
+    parents = roots
+    for i in range(draw(st.integers(0, 3))):
+        out = draw(st.sampled_from([{}, {"scale": 2}, {"scale": {AXES[rank][0]: 2, **({AXES[rank][1]: 3} if rank == 3 else {})}}]))
+        stage = {"name": f"up{i}", "role": "bridge", "out": out, **draw(kinds(rank))}
+        stage["inputs"] = {"low": draw(edges(rank, parents))}
+        if draw(st.booleans()):
+            stage["repeat"] = {"times": draw(st.integers(1, 3))}
+        stages.append(stage)
+        parents = [f"up{i}"]
+    order = draw(st.permutations(stages))
+    asked = draw(st.sampled_from([{"text": {}}, {"label": {"classes": 3}}, {"field": {"channels": 1}, "text": {}}]))
+    return {"name": "drawn", "description": draw(st.text(max_size=20)), "condition": asked, "stages": order}
+
+
+WORDS = st.sampled_from(
+    ["name", "kind", "from", "inputs", "low", "out", "size", "scale", "stages", "role", "base", "refine", "diffusion"]
+)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=8) | st.just(10**400)
+)  # fmt: skip
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    """A right cascade with one to three places set to anything, removed, or joined by a strange key."""
+    data = draw(cascades())
+    for _ in range(draw(st.integers(1, 3))):
+        _mutate(draw, data)
+    return data
+
+
+def _mutate(draw: st.DrawFn, here: Any) -> None:
+    while True:
+        keys = list(here) if isinstance(here, dict) else list(range(len(here)))
+        if not keys:
+            return
+        key = draw(st.sampled_from(keys))
+        if isinstance(here[key], (dict, list)) and here[key] and draw(st.integers(0, 3)):
+            here = here[key]
+            continue
+        match draw(st.integers(0, 2)):
+            case 0:
+                here[key] = draw(ANYTHING)
+            case 1:
+                del here[key]
+            case _ if isinstance(here, dict):
+                here[draw(WORDS | st.text(max_size=5))] = draw(ANYTHING)
+        return
