@@ -1,0 +1,1 @@
+"""Processes, levels, parameterisations, guidance and solvers."""

@@ -1,0 +1,43 @@
+"""Gaussian blur, a matrix per axis, the same on one, two and three axes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dynaxx.errors import UsageError
+from dynaxx.signal.resample import along
+
+Border = Literal["reflect", "periodic"]
+
+
+def blur(x: Tensor, std: float, *, border: Border = "reflect") -> Tensor:
+    """`x` of shape `(B, C, *size)` convolved with a Gaussian of width `std` in sites; std 0 gives x itself.
+
+    `reflect` mirrors the signal at its outer edges (the edge site is repeated), `periodic` wraps it around. Both keep
+    constants and sums.
+    """
+    if not std >= 0:
+        raise UsageError("blur", f"expects a width in sites of at least 0, but got {std}.")
+    if not std:
+        return x
+    for dim in range(2, x.ndim):
+        x = along(x, dim, blur_matrix(x.shape[dim], float(std), border).to(x.dtype).to(x.device))
+    return x
+
+
+@lru_cache(maxsize=256)
+def blur_matrix(n: int, std: float, border: Border) -> Tensor:
+    """The float64 matrix `(n, n)`: a Gaussian of 6 std each way, folded back at the border; rows sum to 1."""
+    reach = int(6 * std) + 1
+    offset = torch.arange(-reach, reach + 1)
+    weight = torch.exp(-0.5 * (offset.double() / std) ** 2)
+    source = torch.arange(n)[:, None] + offset[None, :]
+    if border == "reflect":
+        source = source % (2 * n)
+        source = torch.where(source < n, source, 2 * n - 1 - source)
+    rows = torch.zeros(n, n, dtype=torch.float64)
+    return rows.scatter_add_(1, source % n, (weight / weight.sum()).expand(n, -1).contiguous())
