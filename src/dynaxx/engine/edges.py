@@ -1,0 +1,84 @@
+"""What happens on an edge: merge several outputs, blur, put noise on, resize to the stage's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dynaxx.noise.augment import noised
+from dynaxx.noise.denoiser import Input
+from dynaxx.signal.bands import band_split
+from dynaxx.signal.blur import blur
+from dynaxx.signal.random import Draws
+from dynaxx.signal.resample import resample
+from dynaxx.spec.edge import EdgeNoise, EdgeSpec
+from dynaxx.spec.graph import kernels
+
+
+def carry(
+    edge: EdgeSpec, parents: Sequence[Tensor], size: tuple[int, ...], draws: Draws, *, mask: Tensor | None = None
+) -> Input:
+    """Bring the parents' outputs to a stage's grid as its input.
+
+    The parents `(B, C, *size_k)` are merged on the first one's grid, blurred, made noisy before or after the
+    resampling to `size` as the edge says, and come with the levels that the stage is told.
+    """
+    low = blur(merge(edge, parents, mask), edge.blur_std)
+    plain = Input(
+        x=low, source=low, kernel=kernels(edge, size),
+        blur=edge.blur_std if edge.blur and edge.blur.told else 0.0,
+    )  # fmt: skip
+    if edge.noise is None:
+        return replace(plain, x=resample(low, size, plain.kernel))
+    if edge.noise.redraw == "once":
+        return _noisy(plain, edge.noise, size, draws, 0)
+    return replace(
+        _noisy(plain, edge.noise, size, draws, 0),
+        redraw=lambda evaluation: _noisy(plain, edge.noise, size, draws, evaluation + 1),
+    )
+
+
+def _noisy(plain: Input, noise: EdgeNoise, size: tuple[int, ...], draws: Draws, draw: int) -> Input:
+    low = plain.source
+    if noise.at == "low":
+        low = _put_on(low, noise, draws, draw)
+    high = resample(low, size, plain.kernel)
+    if noise.at == "high":
+        high = _put_on(high, noise, draws, draw)
+    alpha = (1 + noise.std**2) ** -0.5 if noise.form == "preserving" else 1.0
+    return replace(plain, x=high, source=low, std=noise.std if noise.told else 0.0, alpha=alpha, noise_at=noise.at)
+
+
+def _put_on(x: Tensor, noise: EdgeNoise, draws: Draws, draw: int) -> Tensor:
+    eps = draws.normal("augment", tuple(x.shape[1:]), draw=draw, device=x.device, dtype=x.dtype)
+    return noised(x, noise.std, eps, noise.form)
+
+
+def merge(edge: EdgeSpec, parents: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:
+    """Join the outputs of parallel stages on the first one's grid.
+
+    `concat` stacks channels; `mean` and `weighted` average; `mask` takes the first where the mask (in [-1, 1]) is 1
+    and the second where it is -1; `bands` takes the first below `cutoff` (a share of Nyquist) and the second above.
+    """
+    size = tuple(parents[0].shape[2:])
+    xs = [resample(x, size, kernels(edge, size)) for x in parents]
+    match edge.merge:
+        case None:
+            return xs[0]
+        case "concat":
+            return torch.cat(xs, dim=1)
+        case "mean":
+            return torch.stack(xs).mean(dim=0)
+        case "weighted":
+            weights = edge.weights or ()
+            return sum((w * x for w, x in zip(weights, xs, strict=True)), torch.zeros_like(xs[0])) / sum(weights)
+        case "mask":
+            assert mask is not None
+            share = (resample(mask, size, "area") + 1) / 2
+            return share * xs[0] + (1 - share) * xs[1]
+        case "bands":
+            assert edge.cutoff is not None
+            return band_split(xs[0], (edge.cutoff,))[0] + band_split(xs[1], (edge.cutoff,))[1]

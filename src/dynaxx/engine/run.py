@@ -1,0 +1,104 @@
+"""The one executor: it carries out the plan's events for linear, parallel and recursive cascades alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+from dynaxx.engine.edges import carry
+from dynaxx.engine.trace import NodeRecord, Trace
+from dynaxx.errors import RunError
+from dynaxx.noise.denoiser import Input
+from dynaxx.noise.solve.step import Step
+from dynaxx.plan.events import Event
+from dynaxx.signal.random import Draws
+from dynaxx.spec.graph import Node
+from dynaxx.spec.stage import DenoisingStage
+from dynaxx.stage.condition import Condition
+from dynaxx.stage.stage import Request, Stage
+
+OnStep = Callable[[str, Step], None]
+"""Called with the node's name and each of its steps."""
+
+
+@final
+@dataclass
+class Run:
+    """One run over a batch of samples: the state between events.
+
+    `outputs` holds what nodes have answered and nobody has released; `inputs` what nodes in `keep` were given.
+    Batches are stage-major: all samples pass a node, `batch_size` at a time, before the next node starts.
+    """
+
+    nodes: Mapping[str, Node]
+    stages: Mapping[str, Stage]
+    draws: Draws
+    encode: Callable[[], Condition]
+    trace: Trace
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    batch_size: int = 64
+    keep: frozenset[str] = frozenset()
+    on_step: OnStep | None = None
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    condition: Condition | None = None
+
+    def execute(self, event: Event) -> None:
+        """Carry out one event and note its time."""
+        with self.trace.event(str(event)):
+            match event.kind:
+                case "encode":
+                    self.condition = self.encode().to(self.device)
+                case "fetch":
+                    self.stages[event.name].to(self.device)
+                case "evict":
+                    self.stages[event.name].to(torch.device("cpu"))
+                case "release":
+                    del self.outputs[event.name]
+                case "run":
+                    self._run(self.nodes[event.name])
+
+    def _run(self, node: Node) -> None:
+        total = len(self.draws.ids)
+        std = {name: given.edge.std for name, given in node.inputs.items() if given.edge.noise}
+        steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else None
+        size = min(self.batch_size, total)
+        record = NodeRecord(node.name, node.stage.name, str(node.grid), total, size, steps, std)
+        with self.trace.node(record):
+            parts = [self._run_part(node, slice(i, i + size)) for i in range(0, total, size)]
+        self.outputs[node.name] = torch.cat(parts)
+
+    def _run_part(self, node: Node, part: slice) -> Tensor:
+        assert self.condition is not None
+        draws = Draws(self.draws.seed, node.name, self.draws.ids[part])
+        inputs = {name: self._input(node, name, draws, part) for name in node.inputs}
+        self._keep_inputs(node, inputs)
+        request = Request(
+            spec=node.stage, grid=node.grid, inputs=inputs, draws=draws, device=self.device, dtype=self.dtype,
+            condition=self.condition.take(part), stop_std=node.stop_std,
+            on_step=None if self.on_step is None else lambda step: self.on_step and self.on_step(node.name, step),
+        )  # fmt: skip
+        answer = self.stages[node.stage.name].run(request)
+        expected = (len(draws.ids), *node.grid.shape)
+        if tuple(answer.shape) != expected:
+            problem = f"answered with shape {tuple(answer.shape)} where {expected} is due."
+            raise RunError(f"stage {node.stage.name!r}", problem, "Mend the stage's `run`, or the spec's `out`.")
+        return answer
+
+    def _input(self, node: Node, name: str, draws: Draws, part: slice) -> Input:
+        given = node.inputs[name]
+        parents = [self.outputs[parent][part] for parent in given.parents]
+        mask = self.outputs[given.edge.mask][part] if given.edge.mask else None
+        scoped = Draws(draws.seed, f"{node.name}.{name}", draws.ids)
+        return carry(given.edge, parents, node.grid.size, scoped, mask=mask)
+
+    def _keep_inputs(self, node: Node, inputs: Mapping[str, Input]) -> None:
+        if node.name in self.keep:
+            kept = self.inputs.setdefault(node.name, {})
+            for name, given in inputs.items():
+                kept[name] = torch.cat([kept[name], given.x]) if name in kept else given.x

@@ -1,0 +1,39 @@
+"""What a run gives back: the samples, every stage's outputs that were kept, and the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dynaxx.engine.trace import Trace
+
+
+@dataclass(frozen=True)
+class Samples:
+    """B samples: `x` is the last node's output `(B, C, *size)`, `stages` holds each kept node's.
+
+    `levels` names the noise level put on each edge, as `node.input`.
+    """
+
+    x: Tensor
+    stages: Mapping[str, Tensor]
+    inputs: Mapping[str, Mapping[str, Tensor]]
+    prompts: tuple[str, ...]
+    trace: Trace
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def provenance(self, index: int) -> dict[str, str]:
+        """What it takes to make sample `index` again, as text for a file's metadata."""
+        levels = {f"{node.name}.{name}": std for node in self.trace.nodes for name, std in node.std.items()}
+        facts = {
+            "dynaxx:run_id": self.trace.run_id,
+            "dynaxx:seed": str(self.trace.seed),
+            "dynaxx:id": str(self.trace.ids[index]),
+            "dynaxx:levels": ", ".join(f"{name}={std:g}" for name, std in levels.items()),
+            "dynaxx:steps": ", ".join(f"{node.name}={node.steps}" for node in self.trace.nodes if node.steps),
+        }
+        return facts | ({"dynaxx:prompt": self.prompts[index]} if self.prompts else {})

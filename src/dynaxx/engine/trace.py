@@ -1,0 +1,78 @@
+"""What a run did: per node its time, memory, levels and seeds, and every event in order."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+GIB = 2**30
+
+
+@dataclass
+class NodeRecord:
+    """One node's run over the whole batch."""
+
+    name: str
+    stage: str
+    grid: str
+    samples: int
+    batch_size: int
+    steps: int | None
+    std: dict[str, float]
+    latency_s: float = 0.0
+    peak_gib: float = 0.0
+
+    @property
+    def latency_per_sample_s(self) -> float:
+        """Seconds per sample, batched as it was."""
+        return self.latency_s / max(self.samples, 1)
+
+
+@dataclass
+class Trace:
+    """The record of a run; plain numbers and text, ready for JSON."""
+
+    run_id: str
+    seed: int
+    ids: tuple[int, ...]
+    device: str
+    nodes: list[NodeRecord] = field(default_factory=list)
+    events: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def event(self, name: str) -> Iterator[None]:
+        """Time one event."""
+        began = time.perf_counter()
+        yield
+        self.events.append((name, time.perf_counter() - began))
+
+    @contextmanager
+    def node(self, record: NodeRecord) -> Iterator[None]:
+        """Time one node and note its peak memory."""
+        began = time.perf_counter()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        yield
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        record.latency_s, record.peak_gib = time.perf_counter() - began, peak_gib()
+        self.nodes.append(record)
+
+    def to_json(self) -> dict[str, Any]:
+        """The trace as plain data."""
+        return asdict(self)
+
+
+def peak_gib() -> float:
+    """Peak memory: the allocator's since the node began on a GPU, the process's resident peak so far on a CPU."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / GIB
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB

@@ -1,0 +1,79 @@
+"""The network seam: our U-Net, or any diffusers model, behind `(x, level, told, condition) -> answer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+from dynaxx.errors import SpecError
+from dynaxx.spec.condition import ConditionSpec
+from dynaxx.spec.grid import Grid
+from dynaxx.spec.network import NetworkSpec, UNetSpec
+from dynaxx.stage.condition import Condition
+
+Backbone = Callable[[Tensor, Tensor, Tensor | None, Condition], Tensor]
+"""`x (B, C_in, *size)`, `level (B,)` and `told (B, n)` in [0, 1], condition -> `(B, C, *size)`."""
+
+
+def make_network(
+    spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, condition: ConditionSpec
+) -> nn.Module:
+    """A network with fresh weights that answers on `grid` and can take all that it will be given.
+
+    Raises:
+        SpecError: if the configuration cannot be built, or a level or condition would be dropped silently.
+    """
+    if isinstance(spec, UNetSpec):
+        return _unet(spec, grid, in_channels, told, condition)
+    from dynaxx.stage.foreign import make_foreign
+
+    return make_foreign(spec, grid, in_channels, told, condition)
+
+
+def adapt(network: nn.Module) -> Backbone:
+    """The network, ours or diffusers', behind the one call signature; it works in the dtype of its own weights."""
+    from dynaxx.stage.foreign import foreign_call
+    from dynaxx.stage.unet import CascadeUNet
+
+    call = _own_call(network) if isinstance(network, CascadeUNet) else foreign_call(network)
+
+    def in_its_dtype(x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
+        return call(x.to(next(network.parameters()).dtype), level, told, condition).to(x.dtype)
+
+    return in_its_dtype
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """The network without dropout for as long as it samples, and as it was afterwards."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+def _unet(spec: UNetSpec, grid: Grid, in_channels: int, told: int, condition: ConditionSpec) -> nn.Module:
+    from dynaxx.stage.unet import CascadeUNet
+
+    wrong = [i for i in spec.attention if not 0 <= i < len(spec.mults)]
+    if wrong:
+        problem = f"{wrong[0]} is no resolution: there are {len(spec.mults)}, numbered from 0."
+        raise SpecError("network.attention", problem, "Lower it, or add to network.mults.")
+    return CascadeUNet(
+        axes=len(grid.size), in_channels=in_channels, out_channels=grid.channels,
+        width=spec.width, mults=list(spec.mults), blocks=spec.blocks, attention=list(spec.attention),
+        head_dim=spec.head_dim, dropout=spec.dropout, told=told,
+        classes=condition.label.classes if condition.label else 0,
+        text_width=condition.text.width if condition.text else 0,
+    )  # fmt: skip
+
+
+def _own_call(network: nn.Module) -> Backbone:
+    def call(x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
+        return network(x, level, told, condition.labels, condition.tokens, condition.mask)
+
+    return call

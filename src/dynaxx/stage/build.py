@@ -1,0 +1,80 @@
+"""From a stage as data to a stage that runs; each kind is imported only where a cascade has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dynaxx.errors import RunError
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.graph import Node
+from dynaxx.spec.stage import CustomStage, DiffusionStage, EmpiricalStage, GaussianStage, RegressionStage, StageSpec
+from dynaxx.stage.library import Libraries
+from dynaxx.stage.stage import Stage
+
+
+def build_stages(
+    spec: CascadeSpec, graph: Sequence[Node], *, root: Path | None = None, fresh: bool = False
+) -> dict[str, Stage]:
+    """The live stages behind a graph, by name.
+
+    Weights come from a stage's `weights`, or from `stages/<name>` beside the cascade file; `fresh` starts trained
+    kinds from random weights instead, as training does. Stages that read the same data share it.
+
+    Raises:
+        RunError: if a kind cannot be run.
+        SpecError: if a stage does not fit its data or network.
+        DataError: if data or weights are missing or damaged.
+    """
+    firsts = {node.stage.name: node for node in reversed(graph)}
+    libraries = Libraries(graph, root)
+    return {name: _build(spec, node, libraries, root, fresh) for name, node in firsts.items()}
+
+
+def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | None, fresh: bool) -> Stage:
+    stage = node.stage
+    match stage:
+        case GaussianStage():
+            from dynaxx.stage.gaussian import Gaussian
+
+            return Gaussian(stage)
+        case EmpiricalStage():
+            from dynaxx.stage.empirical import Empirical
+
+            return Empirical(stage, libraries.of(node))
+        case DiffusionStage() | RegressionStage():
+            return _trained(spec, stage, node, root, fresh)
+        case CustomStage():
+            from dynaxx.stage.custom import make_custom
+
+            return make_custom(stage, node.grid)
+        case _:
+            fix = "Describe and check it here; run it with the tool it came from."
+            raise RunError(f"stage {stage.name!r}", f"stages of kind {stage.kind!r} cannot be run yet.", fix)
+
+
+def _trained(
+    spec: CascadeSpec, stage: DiffusionStage | RegressionStage, node: Node, root: Path | None, fresh: bool
+) -> Stage:
+    from dynaxx.stage.backbone import make_network
+    from dynaxx.stage.beside import Beside
+    from dynaxx.stage.diffusion import Diffusion
+    from dynaxx.stage.regression import Regression
+    from dynaxx.stage.weights import load_weights
+
+    beside = Beside.of(stage)
+    channels = beside.channels({name: given.grid.channels for name, given in node.inputs.items()}, spec.condition)
+    channels += node.grid.channels if isinstance(stage, DiffusionStage) else 0
+    network = make_network(
+        stage.network, grid=node.grid, in_channels=channels, told=len(beside.levels), condition=spec.condition
+    )
+    if not fresh:
+        load_weights(network, weights_folder(stage, root))
+    if isinstance(stage, DiffusionStage):
+        return Diffusion(stage, network, node.grid)
+    return Regression(stage, network, node.grid)
+
+
+def weights_folder(stage: StageSpec, root: Path | None) -> Path:
+    """Where a stage's weights lie: its `weights`, or `stages/<name>`, both beside the cascade file."""
+    return (root or Path()) / (stage.weights or Path("stages", stage.name))

@@ -1,0 +1,96 @@
+"""An exact stage: the posterior mean over a finite set of stored signals, nonlinear, real, and never trained.
+
+For stored signals x_i with prior p_i, `x_hat = sum_i w_i x_i` with
+
+    log w_i = log p_i - |x_t - beta U(low) - alpha x_i|^2 / (2 sigma^2) - sum over inputs |in - f(x_i)|^2 / (2 s^2),
+
+f being the edge's own resampling and s its told level. This is the best that any network trained on these signals
+could do, and it is one matrix product (the closed form behind arXiv 2206.00364, appendix B.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from dynaxx.noise.denoiser import Condition, Input
+from dynaxx.noise.level import Level
+from dynaxx.spec.grid import Grid
+from dynaxx.spec.stage import DenoisingStage, EmpiricalStage
+from dynaxx.stage.condition import Condition as Asked
+from dynaxx.stage.denoise import run_denoiser, without_low
+from dynaxx.stage.library import Library
+from dynaxx.stage.stage import Request
+
+
+@final
+@dataclass(frozen=True)
+class EmpiricalDenoiser:
+    """E[x | x_t, inputs, prompt] over the library's signals, on one grid."""
+
+    spec: EmpiricalStage
+    library: Library
+    grid: Grid
+
+    def __call__(self, x_t: Tensor, level: Level, inputs: Mapping[str, Input], condition: Condition) -> Tensor:
+        """The posterior mean, `(B, C, *size)`."""
+        return self._mean(self.log_weights(x_t, level, inputs, condition), like=x_t)
+
+    def log_weights(self, x_t: Tensor, level: Level, inputs: Mapping[str, Input], condition: Condition) -> Tensor:
+        """The unnormalised log posterior `(B, N)`, in float64: at small sigma the terms are large and nearly equal."""
+        assert isinstance(condition, Asked)
+        y = without_low(x_t, level, inputs)
+        logits = self.library.log_prior(condition.texts, self.spec.sharpness, device=x_t.device)
+        logits = logits + log_likelihood(y, self.library.at(self.grid.size, x_t.device), level.alpha, level.sigma)
+        return logits + sum(self._input_evidence(given) for given in inputs.values())
+
+    def _input_evidence(self, given: Input) -> Tensor:
+        stored = self.library.at(tuple(given.source.shape[2:]), given.x.device)
+        value = given.source
+        if given.noise_at == "high":
+            value, size = given.x, self.grid.size
+            stored = self.library.seen_through(tuple(given.source.shape[2:]), size, given.kernel, given.x.device)
+        stored = stored.repeat(1, value.shape[1] // stored.shape[1], *[1] * len(self.grid.size))  # a concat merge
+        std = torch.as_tensor(given.std, dtype=torch.float64)
+        return log_likelihood(value, stored, given.alpha, given.alpha * (std**2 + self.spec.floor**2).sqrt())
+
+    def _mean(self, logits: Tensor, like: Tensor) -> Tensor:
+        stored = self.library.at(self.grid.size, like.device)
+        weights = logits.softmax(dim=1).to(like.dtype)
+        return (weights @ stored.flatten(1).to(like.dtype)).reshape(like.shape)
+
+
+def log_likelihood(y: Tensor, stored: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
+    """-|y - alpha x_i|^2 / (2 sigma^2), without the part that all i share: `(B, N)` from `(B, ...)` and `(N, ...)`.
+
+    alpha and sigma are numbers, or `(B, 1, ...)` where each sample has its own level.
+    """
+    alpha, sigma = (torch.as_tensor(v, dtype=torch.float64, device=y.device).reshape(-1, 1) for v in (alpha, sigma))
+    x = stored.flatten(1).double()
+    cross, square = y.flatten(1).double() @ x.T, (x * x).sum(1)
+    return (alpha * cross - alpha**2 * square / 2) / (sigma**2).clamp_min(1e-12)
+
+
+@final
+class Empirical:
+    """The stage: the exact denoiser walked by the ordinary solver."""
+
+    def __init__(self, spec: EmpiricalStage, library: Library) -> None:
+        self.spec, self.library = spec, library
+
+    def denoiser(self, grid: Grid) -> EmpiricalDenoiser:
+        """The exact denoiser on `grid`."""
+        return EmpiricalDenoiser(self.spec, self.library, grid)
+
+    def run(self, request: Request) -> Tensor:
+        """Sample: `(B, *grid.shape)`."""
+        assert isinstance(request.spec, DenoisingStage)
+        return run_denoiser(request.spec, self.denoiser(request.grid), request)
+
+    def to(self, device: torch.device) -> None:
+        """Move the stored signals."""
+        self.library.to(device)

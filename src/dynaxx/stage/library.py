@@ -1,0 +1,110 @@
+"""The stored signals of an empirical stage, at whatever size a grid asks for, with the prior a prompt gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from dynaxx.data.match import match, suggest
+from dynaxx.data.open import open_data
+from dynaxx.data.sample import Sample
+from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.signal.resample import resample
+from dynaxx.spec.graph import Node
+from dynaxx.spec.stage import EmpiricalStage
+
+KERNEL = "bicubic-antialias"
+
+
+@final
+class Library:
+    """N signals at full size, with captions; smaller versions are made once per size and kept."""
+
+    def __init__(self, samples: Sequence[Sample], kernel: str = KERNEL) -> None:
+        if not samples:
+            raise DataError("data", "an empirical stage needs at least one signal.", "Name a folder that holds some.")
+        self.samples, self.kernel = list(samples), kernel
+        self._at: dict[object, Tensor] = {}
+        self._full = torch.stack([sample.x for sample in samples])
+        self._prior: dict[str, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def channels(self) -> int:
+        """The channels of every signal."""
+        return self._full.shape[1]
+
+    def at(self, size: tuple[int, ...], device: torch.device | None = None) -> Tensor:
+        """The signals on a grid of `size`: `(N, C, *size)`."""
+        key = (size, device)
+        if key not in self._at:
+            same = tuple(self._full.shape[2:]) == size
+            self._at[key] = (self._full if same else resample(self._full, size, self.kernel)).to(device or "cpu")
+        return self._at[key]
+
+    def seen_through(
+        self, low: tuple[int, ...], size: tuple[int, ...], kernel: str | tuple[str, ...], device: torch.device
+    ) -> Tensor:
+        """The signals reduced to `low` and brought to `size` again by an edge's kernel: `(N, C, *size)`."""
+        key = (low, size, kernel, device)
+        if key not in self._at:
+            self._at[key] = resample(self.at(low, device), size, kernel)
+        return self._at[key]
+
+    def log_prior(self, prompts: Sequence[str], sharpness: float, device: torch.device | None = None) -> Tensor:
+        """The log prior log p_i of each prompt, `(B, N)` float64: sharpness times how well captions match, normalised.
+
+        Raises:
+            UsageError: if a prompt names nothing that is stored.
+        """
+        for prompt in set(prompts) - set(self._prior):
+            self._prior[prompt] = self._fit(prompt)
+        fits = torch.stack([self._prior[prompt] for prompt in prompts])
+        return (sharpness * fits).log_softmax(dim=1).to(device or "cpu")
+
+    def _fit(self, prompt: str) -> Tensor:
+        fit = match(prompt, self.samples) if prompt else torch.zeros(len(self))
+        if prompt and not fit.any():
+            near = suggest(prompt, self.samples) or self.samples[0].caption
+            raise UsageError(f"prompt {prompt!r}", "names none of the stored signals.", f"Try {near!r}, or the like.")
+        return fit.double()
+
+    def to(self, device: torch.device) -> None:
+        """Move the full-size signals; versions on other devices are dropped."""
+        self._full = self._full.to(device)
+        self._at = {}
+
+
+@final
+class Libraries:
+    """The libraries of a cascade: stages with the same data share one, read at the largest grid that asks for it."""
+
+    def __init__(self, graph: Sequence[Node], root: Path | None = None) -> None:
+        self._graph, self._root = graph, root
+        self._open: dict[str, Library] = {}
+
+    def of(self, node: Node) -> Library:
+        """The library of an empirical stage's node.
+
+        Raises:
+            SpecError: if the data has other channels than the stage.
+        """
+        assert isinstance(node.stage, EmpiricalStage)
+        recipe = node.stage.data.model_dump_json()
+        if recipe not in self._open:
+            self._open[recipe] = self._read(node.stage)
+        if (have := self._open[recipe].channels) != node.grid.channels:
+            problem = f"is {node.grid.channels}, but its data has {have}."
+            raise SpecError(f"stages.{node.index}.out.channels", problem, f"Set it to {have}.")
+        return self._open[recipe]
+
+    def _read(self, stage: EmpiricalStage) -> Library:
+        grids = [n.grid for n in self._graph if isinstance(n.stage, EmpiricalStage) and n.stage.data == stage.data]
+        data = open_data(stage.data, size=max(grids, key=lambda grid: grid.sites).size, root=self._root)
+        return Library([data[i] for i in range(len(data))], getattr(stage.data, "kernel", KERNEL))

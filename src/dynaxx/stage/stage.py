@@ -1,0 +1,58 @@
+"""The stage boundary: what the engine asks of one step of a cascade, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from dynaxx.noise.denoiser import Input
+from dynaxx.noise.solve.step import Step
+from dynaxx.signal.random import Draws
+from dynaxx.spec.grid import Grid
+from dynaxx.spec.stage import StageSpec
+from dynaxx.stage.condition import Condition
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One batch for one stage: its spec at this run, the grid to answer on, inputs, condition, randomness.
+
+    `spec` may differ from what the stage was built with in run-time settings only (solver, levels). `stop_std` ends
+    the walk early, at that level, and hands the unfinished state on.
+    """
+
+    spec: StageSpec
+    grid: Grid
+    inputs: Mapping[str, Input]
+    condition: Condition
+    draws: Draws
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
+    on_step: OnStep | None = None
+    stop_std: float | None = None
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """One step of a cascade. Its loop is its own; progress, logs and taps come through `on_step`."""
+
+    def run(self, request: Request) -> Tensor:
+        """Answer with a tensor of shape `(B, *request.grid.shape)`, B = len(request.draws.ids)."""
+
+    def to(self, device: torch.device) -> None:
+        """Move what the stage holds in memory to `device`."""
+
+
+@runtime_checkable
+class SavesWeights(Protocol):
+    """A stage that has something of its own to keep in a cascade folder."""
+
+    def save(self, folder: Path) -> None:
+        """Write weights and configuration into `folder`."""

@@ -1,0 +1,104 @@
+"""A network's weights on disk, in diffusers' layout: `config.json` beside safetensors, no pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dynaxx.errors import DataError
+
+CONFIG = "config.json"
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+SHOWN = 3
+"""How many names an error lists."""
+
+
+def save_network(network: nn.Module, folder: Path | str) -> None:
+    """Write the network's configuration and weights into `folder`, which is made where it is missing."""
+    network.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB")
+
+
+def load_network(folder: Path | str) -> nn.Module:
+    """Read a network of ours or of diffusers, in evaluation mode on the CPU.
+
+    Raises:
+        DataError: if a file is missing, cut short, or does not fit the configuration.
+    """
+    folder = Path(folder)
+    network = _built(folder / CONFIG)
+    _fill(network, folder / WEIGHTS)
+    return network.eval()
+
+
+def load_weights(network: nn.Module, folder: Path | str) -> None:
+    """Read a folder's weights into a network that already stands.
+
+    Raises:
+        DataError: if the file is missing, cut short, or does not fit the network.
+    """
+    _fill(network, Path(folder) / WEIGHTS)
+
+
+def _built(path: Path) -> nn.Module:
+    config = _config(path)
+    name = str(config.get("_class_name"))
+    try:
+        return _class(name).from_config(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(str(path), f"cannot be built ({error}).", "Save the stage again.") from error
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        fix = "Give a stage's folder, as `save_network` or diffusers writes it."
+        raise DataError(str(path), "is missing.", fix) from error
+    except (OSError, ValueError) as error:
+        raise DataError(str(path), f"cannot be read ({error}).", "Save the stage again.") from error
+    if not isinstance(config, dict) or "_class_name" not in config:
+        raise DataError(str(path), "names no network (`_class_name`).", "Save the stage again.")
+    return config
+
+
+def _class(name: str) -> Any:
+    from dynaxx.stage.foreign import model_class
+    from dynaxx.stage.unet import CascadeUNet
+
+    return CascadeUNet if name == CascadeUNet.__name__ else model_class(name)
+
+
+def _fill(network: nn.Module, path: Path) -> None:
+    state = _state(path)
+    wanted = network.state_dict()
+    for kind, names in _differences(state, wanted).items():
+        if names:
+            shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+            fix = "Use the weights that were saved with this configuration."
+            raise DataError(str(path), f"does not fit its network: {len(names)} {kind} ({shown}).", fix)
+    network.load_state_dict(state)
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise DataError(str(path), "is missing.", "Train the stage, or copy its weights here.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DataError(str(path), f"is cut short or damaged ({error}).", "Copy it again.") from error
+
+
+def _differences(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, list[str]]:
+    return {
+        "missing": sorted(wanted.keys() - state.keys()),
+        "unknown": sorted(state.keys() - wanted.keys()),
+        "of another shape": sorted(n for n in wanted.keys() & state.keys() if state[n].shape != wanted[n].shape),
+        "not finite": sorted(n for n, value in state.items() if not torch.isfinite(value).all()),
+    }

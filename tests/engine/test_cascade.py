@@ -1,0 +1,149 @@
+"""The live cascade: the same sample in any company, starts and stops anywhere, folders that load again."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dynaxx.engine.cascade import Cascade, Runtime
+from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.signal.random import Draws
+from dynaxx.spec.files import parse
+
+TOLERANCE = 1e-4
+PROMPT = "red apple"
+
+
+@pytest.fixture(scope="module")
+def emoji():
+    return Cascade.from_pretrained("emoji-exact")
+
+
+def worst(a, b):
+    return (a - b).abs().max().item()
+
+
+def test_sample_k_is_the_same_alone_in_a_batch_in_another_order_and_in_parts(emoji):
+    eight = emoji.sample(PROMPT, num=8, seed=3).x
+    alone = torch.cat([emoji.sample(PROMPT, seed=3, ids=[k]).x for k in range(8)])
+    backwards = emoji.sample(PROMPT, num=8, seed=3, ids=list(range(7, -1, -1))).x.flip(0)
+    in_parts = Cascade.from_pretrained("emoji-exact", runtime=Runtime(batch_size=3))
+    assert worst(alone, eight) <= TOLERANCE
+    assert worst(backwards, eight) <= TOLERANCE
+    assert worst(in_parts.sample(PROMPT, num=8, seed=3).x, eight) <= TOLERANCE
+    assert worst(eight[0], eight[1]) > 0.1 or worst(eight[0], eight[2]) > 0.1, "other ids give other samples"
+
+
+def test_changing_a_later_stage_leaves_the_earlier_ones_alone(emoji):
+    before = emoji.sample(PROMPT, num=2, seed=3, keep=True)
+    changed = emoji.with_settings({"refine.solver.steps": 5, "refine.inputs.low.noise.std": 0.2})
+    after = changed.sample(PROMPT, num=2, seed=3, keep=True)
+    for name in ("base", "bridge"):
+        assert torch.equal(before.stages[name], after.stages[name])
+    assert not torch.equal(before.inputs["refine"]["low"], after.inputs["refine"]["low"])
+    assert before.trace.run_id != after.trace.run_id
+
+
+def test_one_stage_at_a_time_gives_the_same_samples(emoji):
+    resident = emoji.sample(PROMPT, num=2).x
+    moving = Cascade.from_pretrained("emoji-exact", runtime=Runtime(placement="one-at-a-time"))
+    samples = moving.sample(PROMPT, num=2)
+    assert torch.equal(samples.x, resident)
+    assert "evict base" in [name for name, _ in samples.trace.events]
+
+
+def test_a_run_may_stop_at_a_stage_and_go_on_from_there(emoji):
+    whole = emoji.sample(PROMPT, num=2, seed=1, keep=True)
+    base = emoji.sample(PROMPT, num=2, seed=1, until="base")
+    assert base.x.shape == (2, 3, 16, 16)
+    assert torch.equal(base.x, whole.stages["base"])
+    rest = emoji.sample(PROMPT, num=2, seed=1, given={"base": base.x})
+    assert [node.name for node in rest.trace.nodes] == ["bridge", "refine"]
+    assert torch.equal(rest.x, whole.x)
+
+
+def test_provenance_says_how_to_make_a_sample_again(emoji):
+    samples = emoji.sample(["red apple", "rocket"], num=2, seed=9)
+    facts = samples.provenance(3)
+    assert facts["dynaxx:prompt"] == "rocket"
+    assert (facts["dynaxx:seed"], facts["dynaxx:id"]) == ("9", "3")
+    assert "bridge.low=0.2" in facts["dynaxx:levels"]
+    again = emoji.sample(facts["dynaxx:prompt"], seed=int(facts["dynaxx:seed"]), ids=[int(facts["dynaxx:id"])])
+    assert worst(again.x[0], samples.x[3]) <= TOLERANCE
+
+
+def test_the_trace_holds_every_node_and_event(emoji):
+    seen = []
+    samples = emoji.sample(PROMPT, on_step=lambda node, step: seen.append((node, step.index)))
+    assert [(node.name, node.grid, node.steps) for node in samples.trace.nodes] == [
+        ("base", "3x16x16", 24), ("bridge", "3x32x32", 20), ("refine", "3x64x64", 12),
+    ]  # fmt: skip
+    assert len(seen) == 24 + 20 + 12
+    assert all(node.latency_s > 0 and node.peak_gib > 0 for node in samples.trace.nodes)
+    assert [name for name, _ in samples.trace.events][:3] == ["encode", "fetch base", "run base"]
+
+
+def test_a_saved_cascade_loads_again_and_gives_the_same_samples(emoji, tmp_path):
+    folder = emoji.save_pretrained(tmp_path / "saved")
+    assert {p.name for p in folder.iterdir()} == {"cascade.yaml", "README.md", "stages"}
+    assert (folder / "stages" / "bridge" / "contract.json").is_file()
+    again = Cascade.from_pretrained(folder)
+    assert torch.equal(again.sample(PROMPT).x, emoji.sample(PROMPT).x)
+
+
+GAUSSIAN = {
+    "name": "own-inputs",
+    "inputs": {"image": {"channels": 1, "size": [8, 8]}, "mask": {"channels": 1, "size": [8, 8]}},
+    "stages": [
+        {"name": "base", "role": "base", "kind": "gaussian", "size": [16, 16], "out": {"channels": 1, "size": [8, 8]}},
+        {
+            "name": "bridge", "role": "bridge", "kind": "gaussian", "size": [16, 16],
+            "out": {"channels": 1, "scale": 2},
+            "inputs": {"low": {"from": ["base", "input.image"], "merge": "mask", "mask": "input.mask",
+                               "resize": "fourier", "noise": {"std": 0.1}}},
+        },
+    ],
+}  # fmt: skip
+
+
+def test_the_users_own_signals_come_in_as_inputs():
+    cascade = Cascade.from_spec(parse(GAUSSIAN))
+    image, mask = Draws(0, "user", (0, 1)).normal("image", (1, 8, 8)), -torch.ones(2, 1, 8, 8)
+    kept = cascade.sample(num=2, given={"input.image": image, "input.mask": mask}, keep=True)
+    only_image = kept.inputs["bridge"]["low"]
+    noise = Draws(0, "bridge.low", (0, 1)).normal("augment", (1, 16, 16)) * 0.1
+    from dynaxx.signal.resample import resample
+
+    assert worst(only_image - noise, resample(image, (16, 16), "fourier")) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ({"until": "brigde"}, "Did you mean 'bridge'"),
+        ({"num": 0}, "0 samples"),
+        ({"ids": [1, 2]}, "2 ids for 1 samples"),
+        ({"given": {"bose": torch.zeros(1, 3, 16, 16)}}, "no such stage or input"),
+        ({"given": {"base": torch.zeros(1, 3, 8, 8)}}, r"shape \(1, 3, 8, 8\) where \(1, 3, 16, 16\)"),
+        ({"given": {"refine": torch.zeros(1, 3, 64, 64)}}, "nothing is left to run"),
+        ({"labels": 3}, "label"),
+    ],
+)
+def test_wrong_calls_say_the_way_out(emoji, call, says):
+    with pytest.raises(UsageError, match=says):
+        emoji.sample(**call)
+
+
+def test_a_missing_signal_of_the_users_is_named():
+    with pytest.raises(UsageError, match=r"input\.image.*Give it"):
+        Cascade.from_spec(parse(GAUSSIAN)).sample()
+
+
+def test_settings_that_change_what_was_trained_are_refused(emoji):
+    with pytest.raises(SpecError, match="what was trained"):
+        emoji.with_settings({"bridge.inputs.low.resize": "nearest"})
+
+
+def test_a_cascade_that_is_not_there_is_a_clear_error():
+    with pytest.raises(DataError, match="emoji-exact"):
+        Cascade.from_pretrained("no-such-cascade")
