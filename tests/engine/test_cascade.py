@@ -24,14 +24,14 @@ def worst(a, b):
 
 
 def test_sample_k_is_the_same_alone_in_a_batch_in_another_order_and_in_parts(emoji):
-    eight = emoji.sample(PROMPT, num=8, seed=3).x
-    alone = torch.cat([emoji.sample(PROMPT, seed=3, ids=[k]).x for k in range(8)])
-    backwards = emoji.sample(PROMPT, num=8, seed=3, ids=list(range(7, -1, -1))).x.flip(0)
+    eight = emoji.sample("heart", num=8, seed=3).x
+    alone = torch.cat([emoji.sample("heart", seed=3, ids=[k]).x for k in range(8)])
+    backwards = emoji.sample("heart", num=8, seed=3, ids=list(range(7, -1, -1))).x.flip(0)
     in_parts = Cascade.from_pretrained("emoji-exact", runtime=Runtime(batch_size=3))
     assert worst(alone, eight) <= TOLERANCE
     assert worst(backwards, eight) <= TOLERANCE
-    assert worst(in_parts.sample(PROMPT, num=8, seed=3).x, eight) <= TOLERANCE
-    assert worst(eight[0], eight[1]) > 0.1 or worst(eight[0], eight[2]) > 0.1, "other ids give other samples"
+    assert worst(in_parts.sample("heart", num=8, seed=3).x, eight) <= TOLERANCE
+    assert len({round(x.double().sum().item(), 1) for x in eight}) > 3, "other ids give other samples"
 
 
 def test_changing_a_later_stage_leaves_the_earlier_ones_alone(emoji):
@@ -135,7 +135,7 @@ def test_wrong_calls_say_the_way_out(emoji, call, says):
 
 
 def test_a_missing_signal_of_the_users_is_named():
-    with pytest.raises(UsageError, match=r"input\.image.*Give it"):
+    with pytest.raises(UsageError, match=r"input\.(image|mask).*Give it"):
         Cascade.from_spec(parse(GAUSSIAN)).sample()
 
 

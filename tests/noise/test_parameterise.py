@@ -97,7 +97,7 @@ def test_edms_network_sees_and_aims_at_unit_variance(level, std_data):
 
 
 def test_v_and_u_are_the_derivatives_of_their_paths():
-    """v = dx_t / d angle on the circle, u = dx_t / dt on the straight line (central differences)."""
+    """They are v = dx_t / d angle on the circle, u = dx_t / dt on the straight line (central differences)."""
     step = 1e-5
     angles = [0.7 - step, 0.7 + step]
     circle = [math.cos(a) * X + math.sin(a) * EPS for a in angles]

@@ -145,6 +145,13 @@ def test_a_shift_needs_the_grid():
         make_process(CosineProcess(reference=(32, 32)))
 
 
+def test_a_sigmoid_too_steep_for_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"within 100 temperatures of 0\. Raise 0\.01"):
+        SigmoidProcess(temperature=0.01)
+    steep = make_process(SigmoidProcess(temperature=0.03))
+    assert steep.t_of_std(steep.std(0.52)) == pytest.approx(0.52)
+
+
 def test_truncated_starts_at_its_input_and_ends_at_its_end():
     process = make_process(TruncatedProcess(start=0.3, end=0.02))
     first, last = process.level(1.0), process.level(0.0)
@@ -167,7 +174,7 @@ def test_paths_fall_to_clean(process: Process, steps: int, spacing):
     levels = process.levels(steps, spacing=spacing)
     assert len(levels) == steps + 1
     assert levels[-1] == CLEAN
-    assert levels[0].std == process.std(1.0)
+    assert levels[0].std == pytest.approx(process.std(1.0))
     stds = [level.std for level in levels]
     assert all(a > b for a, b in zip(stds, stds[1:], strict=False))
 
@@ -180,6 +187,12 @@ def test_paths_begin_and_stop_where_told(process: Process, steps: int, spacing, 
     assert levels[-1].std == pytest.approx(stop, rel=1e-9)
 
 
+@pytest.mark.parametrize(("start", "stop"), [(1e-5, None), (1e5, None), (None, 1e5), (None, 1e-5)])
+def test_paths_fall_beyond_the_usual_ends_too(start, stop):
+    levels = make_process(FlowProcess()).levels(6, spacing="logsnr", start_std=start, stop_std=stop)
+    assert all(a.std > b.std for a, b in zip(levels, levels[1:], strict=False))
+
+
 def test_uniform_spacings_are_uniform():
     cosine = make_process(CosineProcess())
     assert [level.t for level in cosine.levels(4)] == [1.0, 0.75, 0.5, 0.25, 0.0]
@@ -188,9 +201,7 @@ def test_uniform_spacings_are_uniform():
     assert gaps == pytest.approx([2 * math.log(40) / 5] * 5)
 
 
-@pytest.mark.parametrize(
-    ("start", "stop"), [(0.001, None), (100.0, None), (1.0, 1.0), (0.5, 1.0), (None, 0.001)]
-)
+@pytest.mark.parametrize(("start", "stop"), [(0.001, None), (100.0, None), (1.0, 1.0), (0.5, 1.0), (None, 0.001)])
 def test_paths_outside_the_process_are_refused(start, stop):
     with pytest.raises(UsageError, match="does not lie within this process, which goes from 80 to 0.002"):
         make_process(KarrasProcess()).levels(4, start_std=start, stop_std=stop)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,5 +89,5 @@ def test_wrong_units_and_values_are_refused():
 
 def test_units_need_no_torch():
     code = "import sys, dynaxx.noise.units; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False).returncode == 0
-    assert torch.__version__  # this process does have it
+    fresh = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False)
+    assert fresh.returncode == 0

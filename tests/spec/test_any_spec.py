@@ -12,7 +12,7 @@ from spec_strategies import ANYTHING, cascades, mutated
 from dynaxx.errors import SpecError
 from dynaxx.spec import describe, dump, loads, nodes, override, parse, run_id, stage_weights_id
 
-MANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KEYS = ["base-0", "solver", "kind", "inputs", "low", "process", "stages", "0", "guidance", "out"]
 
 
@@ -63,7 +63,7 @@ def only_spec_errors(text: str) -> None:
     describe(spec)
 
 
-@settings(parent=MANY, max_examples=200)
+@settings(parent=MANY, max_examples=120)
 @given(mutated())
 def test_mutated_cascades(data: dict[str, Any]) -> None:
     only_spec_errors(yaml.safe_dump(data, allow_unicode=True))

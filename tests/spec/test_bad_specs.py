@@ -42,6 +42,8 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "backward betas": (
         {"stages.0.process": {"kind": "ddpm-linear", "beta_start": 0.5}}, ["beta_start 0.5 must lie below"]
     ),
+    "backward data": ({"data": {"kind": "fields", "path": "x", "range": [1, 0]}}, ["data.", "range [1, 0] is empty"]),
+    "inputs no mapping": ({"stages.2.inputs": "base"}, ["stages.2 (refine).inputs: expects a mapping, but got 'base'"]),
     "duplicate name": ({"stages.2.name": "bridge"}, ["stages.2 (bridge).name", "also the name of stages.1"]),
     "reserved name": ({"stages.2.name": "input"}, ["stages.2 (input).name", "reserved"]),
     "unknown parent": ({"stages.2.from": "brigde"}, ["inputs.low.from: 'brigde' is unknown", "'bridge'?"]),
@@ -252,6 +254,18 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("name: caf\u00e9".encode("latin-1"))
     with pytest.raises(SpecError, match=r"latin.yaml: is not UTF-8 text \(byte 9\). Save it as UTF-8"):
         load(tmp_path / "latin.yaml")
+
+
+def test_plain_data_nested_without_end() -> None:
+    deep: dict[str, Any] = {}
+    inner = deep
+    for _ in range(5_000):
+        inner["a"] = inner = {}
+    stage = {"name": "base", "role": "base", "kind": "custom", "target": "m:C", "options": deep}
+    with pytest.raises(SpecError, match="nested too deep"):
+        parse({"name": "a", "stages": [stage]})
+    while deep:  # unnested by hand: freeing it at once would recurse, too
+        deep = deep.pop("a")
 
 
 def test_aliases_held_by_plain_data_end_well() -> None:

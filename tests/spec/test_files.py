@@ -98,3 +98,18 @@ def test_nothing_heavy_is_imported() -> None:
     code = "import sys, dynaxx.spec; print([name for name in ('torch', 'numpy', 'diffusers') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x85", "a\n b\n", "\u2028 x", "\ufeff", " \t", "caf\u00e9", "1e5", "null", "\U0001f34e", "a: b #c"]
+)
+def test_any_description_comes_back(text: str) -> None:
+    spec = parse(examples.linear() | {"description": text})
+    assert loads(dump(spec)).description == text
+
+
+def test_right_ranges_pass() -> None:
+    data = examples.changed(examples.linear(), "data", {"kind": "fields", "path": "x.npy", "range": [0, 1]})
+    for process in ({"kind": "sigmoid", "start": -4}, {"kind": "karras"}, {"kind": "ddpm-linear"}):
+        spec = parse(examples.changed(data, "stages.0.process", process))
+        assert loads(dump(spec)) == spec

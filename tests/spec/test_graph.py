@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import spec_examples as examples
 
@@ -20,6 +22,7 @@ def test_linear(rank: int) -> None:
     assert (base.parents, bridge.parents, refine.parents) == ((), ("base",), ("bridge",))
     assert bridge.inputs["low"].grid.size == size
     assert bridge.grid == bridge.out
+    assert bridge.out.sites == math.prod(double)
     assert [node.index for node in (base, bridge, refine)] == [0, 1, 2]
 
 

@@ -139,7 +139,7 @@ def test_ids_are_golden() -> None:
     assert ids(examples.linear()) == GOLDEN
 
 
-GOLDEN = ("", ["", "", ""])
+GOLDEN = ("69eb201e71c85b7b", ["1dc4e9e9d98623b8", "d9c9ca0126e3dc5c", "b7c195e9d58bf9e9"])
 
 
 def test_unknown_stage() -> None:

@@ -54,6 +54,13 @@ def test_a_new_kind_keeps_what_it_has_too() -> None:
     assert override(spec, {"base.process.kind": "karras"}).stages[0] != spec.stages[0]
 
 
+def test_a_missing_section_is_made() -> None:
+    low = SPEC.stages[2].inputs["low"]
+    assert (low.std, low.blur_std) == (0.0, 0.0)
+    low = override(SPEC, {"refine.inputs.low.blur.std": 0.5}).stages[2].inputs["low"]
+    assert (low.std, low.blur_std) == (0.0, 0.5)
+
+
 def test_the_original_is_untouched() -> None:
     before = SPEC.model_dump()
     override(SPEC, {"base.solver.steps": 1})

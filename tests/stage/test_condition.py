@@ -81,7 +81,7 @@ def test_on_resizes_the_field_and_keeps_a_constant() -> None:
             ConditionSpec(field=FieldSpec(channels=2)), {"field": torch.zeros(3, 4, 4)},
             r"shape \(3, 4, 4\), but the cascade takes 2 channels",
         ),
-        (ConditionSpec(text=TextSpec()), {"prompts": ["a", "b"], "count": 3}, "2 prompts for 3 samples. Give one, or 3"),
+        (ConditionSpec(text=TextSpec()), {"prompts": ["a", "b"], "count": 3}, "2 prompts for 3 samples. Give one"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(spec: ConditionSpec, given: dict, message: str) -> None:

@@ -67,10 +67,7 @@ def test_from_noise_to_the_closed_form(process: ProcessSpec) -> None:
     asked = request(stage(process))
     first = make_process(process, GRID).level(1.0)
     eps = asked.draws.normal("start", GRID.shape, dtype=torch.float64)
-    if first.alpha:
-        expected = flow(first.sigma * eps / first.alpha, first.std)
-    else:
-        expected = MEAN + STD * eps
+    expected = flow(first.sigma * eps / first.alpha, first.std) if first.alpha else MEAN + STD * eps
     torch.testing.assert_close(run_denoiser(asked.spec, gaussian, asked), expected, atol=2e-3, rtol=0)
 
 
@@ -131,7 +128,8 @@ def test_redraw_gives_fresh_noise_to_every_evaluation_and_once_does_not(kind: st
         seen.append(inputs["low"].x)
         return gaussian(x_t, level, inputs, condition)
 
-    spec, once, draws = stage(CosineProcess(), {"low": EdgeSpec(from_="b")}, kind=kind, steps=5), signal(), Draws(3, "e", (0, 1, 2))
+    spec = stage(CosineProcess(), {"low": EdgeSpec(from_="b")}, kind=kind, steps=5)
+    once, draws = signal(), Draws(3, "e", (0, 1, 2))
     step = replace(once, redraw=lambda i: replace(once, x=draws.normal("augment", GRID.shape, draw=i)))
     run_denoiser(spec, watching, request(spec, inputs={"low": step}))
     assert len(seen) == evaluations
@@ -165,7 +163,7 @@ def test_samples_do_not_depend_on_their_batch() -> None:
 @pytest.mark.parametrize(
     ("process", "edges", "message"),
     [
-        (CosineProcess(), {"a": {"from": "x", "via": "start"}}, "starts at 'a' at std 0, so nothing is left to denoise"),
+        (CosineProcess(), {"a": {"from": "x", "via": "start"}}, "starts at 'a' at std 0, so nothing is left"),
         (
             CosineProcess(), {"a": {"from": "x", "via": "start"}, "b": {"from": "x", "via": "start"}},
             "starts at 2 inputs: a, b. Keep one",

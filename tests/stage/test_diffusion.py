@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from dynaxx.noise.augment import forward
 from dynaxx.noise.denoiser import Input
-from dynaxx.noise.parameterise import Output, to_clean
+from dynaxx.noise.parameterise import Output, from_clean, to_clean
 from dynaxx.noise.process import make_process
 from dynaxx.signal.random import Draws
 from dynaxx.spec.condition import ConditionSpec, FieldSpec, LabelSpec
@@ -27,12 +27,13 @@ from dynaxx.spec.training import LossSpec, TrainingSpec
 from dynaxx.stage.backbone import make_network
 from dynaxx.stage.beside import Beside
 from dynaxx.stage.condition import Condition, encode
+from dynaxx.stage.denoise import run_denoiser
 from dynaxx.stage.diffusion import Diffusion, NetworkDenoiser
 from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Request, Stage
 from dynaxx.stage.weighting import SNR_MAX, loss_weight
 
-GRID, BATCH = Grid(2, (6, 5)), 4
+GRID, BATCH, NONE = Grid(2, (6, 5)), 4, ConditionSpec()
 SMALL = UNetSpec(width=8, mults=(1, 2), attention=(1,), blocks=1, head_dim=8)
 PROCESSES = [CosineProcess(), KarrasProcess(), FlowProcess(), TruncatedProcess(start=0.2, end=0.1)]
 LOW = {"low": EdgeSpec(from_="base", noise=EdgeNoise(std=0.2))}
@@ -42,7 +43,7 @@ def spec(process: ProcessSpec, **more: object) -> DiffusionStage:
     return DiffusionStage(name="s", role="bridge", process=process, inputs=LOW, network=SMALL, **more)
 
 
-def stage(asked: DiffusionStage, condition: ConditionSpec = ConditionSpec()) -> Diffusion:
+def stage(asked: DiffusionStage, condition: ConditionSpec = NONE) -> Diffusion:
     torch.manual_seed(0)
     beside = Beside.of(asked)
     channels = GRID.channels + beside.channels({name: 2 for name in asked.inputs}, condition)
@@ -113,8 +114,6 @@ def test_weights_are_the_papers(std: float) -> None:
 @pytest.mark.parametrize("prediction", ["x", "v", "u", "edm"])
 def test_a_perfect_answer_is_sampled_exactly(process: ProcessSpec, prediction: Output) -> None:
     """With a network that always answers for the one true x, the loop ends at x."""
-    from dynaxx.noise.parameterise import from_clean
-
     asked = spec(process, prediction=prediction, solver=SolverSpec(kind="dpmpp-2m", steps=7))
     x, made = torch.randn(BATCH, *GRID.shape, dtype=torch.float64), make_process(process, GRID)
     path = iter(made.levels(7))
@@ -127,8 +126,6 @@ def test_a_perfect_answer_is_sampled_exactly(process: ProcessSpec, prediction: O
         y = x_t - here.beta * given[:, 2:] if here.beta else x_t
         seen.append(told)
         return from_clean(x, prediction, y, here, made.std_data)
-
-    from dynaxx.stage.denoise import run_denoiser
 
     denoiser = NetworkDenoiser(asked, made, network, Beside.of(asked))
     given_low = Input(x=low().x.double(), source=low().x.double(), std=0.2)

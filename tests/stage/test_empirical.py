@@ -58,12 +58,12 @@ def test_the_state_alone(library, level):
 def test_with_a_noisy_low_input(library, at, form):
     std, floor, level = 1.5, 0.02, Level(0.6, 0.6, 2.0)
     edge = EdgeSpec(from_="base", resize="bilinear", noise=EdgeNoise(std=std, at=at, form=form))
-    low = library.at((4, 4))[[1, 3, 0, 4]]
+    low = library.signals((4, 4))[[1, 3, 0, 4]]
     given = carry(edge, [low], (8, 8), Draws(1, "edge", (0, 1, 2, 3)))
     x_t = Draws(0, "t", (0, 1, 2, 3)).normal("x", (3, 8, 8))
     answer = denoiser(library, floor=floor)(x_t, level, {"low": given}, ANY)
     up = matrix(4, 8, "bilinear").numpy()
-    small = library.at((4, 4)).double().numpy()
+    small = library.signals((4, 4)).double().numpy()
     stored = np.stack([s.x.double().numpy() for s in library.samples])
     seen, value = (small, given.source) if at == "low" else (up @ small @ up.T, given.x)
     gain = (1 + std**2) ** -0.5 if form == "preserving" else 1.0
@@ -75,7 +75,7 @@ def test_with_a_noisy_low_input(library, at, form):
 
 
 def test_limits_pure_noise_gives_the_prior_mean_and_no_noise_the_nearest_signal(library):
-    stored = library.at((8, 8))
+    stored = library.signals((8, 8))
     x_t = stored[[2, 0, 4, 1]] + 0.01
     everything = denoiser(library)(x_t, Level(1.0, 0.0, 1.0), {}, ANY)
     nearest = denoiser(library)(x_t, Level(0.0, 1.0, 1e-4), {}, ANY)
@@ -86,7 +86,7 @@ def test_limits_pure_noise_gives_the_prior_mean_and_no_noise_the_nearest_signal(
 def test_a_prompt_weighs_the_prior(library):
     asked = Condition(("red apple", "banana", "boat", ""))
     means = denoiser(library, sharpness=200.0)(torch.zeros(4, 3, 8, 8), Level(1.0, 0.0, 1.0), {}, asked)
-    stored = library.at((8, 8))
+    stored = library.signals((8, 8))
     for got, index in zip(means[:3], (0, 2, 3), strict=True):
         assert torch.allclose(got, stored[index], atol=1e-4)
     assert torch.allclose(means[3], stored.mean(0), atol=1e-6)

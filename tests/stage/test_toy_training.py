@@ -70,7 +70,7 @@ def base() -> tuple[Diffusion, float]:
     torch.manual_seed(0)
     spec = DiffusionStage(name="base", role="base", network=NETWORK)
     stage = Diffusion(spec, make_network(NETWORK, grid=GRID, in_channels=1, told=0, condition=LABELS), GRID)
-    return stage, fit(stage, halves, 220)
+    return stage, fit(stage, halves, 160)
 
 
 def sample(stage: Diffusion, labels: list[int], **solver: object) -> Tensor:
@@ -90,17 +90,22 @@ def test_samples_obey_their_label(base: tuple[Diffusion, float], solver: dict) -
     found = contrasts(sample(base[0], labels, **solver))
     assert (found.argmax(1) == torch.tensor(labels)).float().mean() >= 0.95
     own = found[torch.arange(32), torch.tensor(labels)]
-    assert 1.1 < own.mean() < 2.1
+    assert 1.4 < own.mean() < 1.8  # the truth: 1.6
 
 
-def test_without_a_label_both_kinds_come_and_guidance_reaches_further(base: tuple[Diffusion, float]) -> None:
+def test_without_a_label_both_kinds_come(base: tuple[Diffusion, float]) -> None:
     kinds = contrasts(sample(base[0], [-1] * 32)).argmax(1)
     assert 4 < kinds.sum() < 28
-    labels = torch.tensor([0, 1] * 16)
-    plain, more = (contrasts(sample(base[0], labels.tolist(), guidance=scale)) for scale in (1.0, 2.0))
-    own, other = torch.arange(32), 1 - labels
-    assert (more.argmax(1) == labels).all()
-    assert more[own, other].abs().mean() < plain[own, other].abs().mean() + 0.1
+
+
+def test_guidance_pushes_further_from_the_other_kind(base: tuple[Diffusion, float]) -> None:
+    labels, rows = torch.tensor([0, 1] * 16), torch.arange(32)
+    lead = []
+    for scale in (0.0, 1.0, 3.0):
+        found = contrasts(sample(base[0], labels.tolist(), guidance=scale))
+        lead.append((found[rows, labels] - found[rows, 1 - labels]).mean())
+    assert lead[0] < 0.5 * lead[1]
+    assert lead[1] < lead[2]
 
 
 def bridge_batch() -> Batch:
@@ -116,7 +121,7 @@ def test_a_bridge_misses_its_low_input_at_high_noise() -> None:
     edge = EdgeSpec(from_="base", noise=EdgeNoise(train_std=(0, 0.3)))
     spec = DiffusionStage(name="bridge", role="bridge", network=NETWORK, inputs={"low": edge})
     stage = Diffusion(spec, make_network(NETWORK, grid=GRID, in_channels=2, told=1, condition=ConditionSpec()), GRID)
-    fit(stage, bridge_batch, 200)
+    fit(stage, bridge_batch, 120)
     x, inputs, asked = bridge_batch()
     low = inputs["low"]
     shuffled = {"low": Input(x=low.x.roll(1, 0), source=low.source.roll(1, 0), std=low.std.roll(1, 0))}

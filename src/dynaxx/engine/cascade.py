@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from dynaxx.engine.folder import resolve, save
+from dynaxx.engine.folder import save
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.select import check_given, select
@@ -18,6 +18,7 @@ from dynaxx.engine.trace import Trace
 from dynaxx.errors import SpecError, UsageError
 from dynaxx.plan.events import Placement, events
 from dynaxx.signal.random import Draws
+from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes

@@ -6,9 +6,7 @@ Undivided, since at t = 1 the signal may be gone. `ratio` takes a float or a ten
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
-from functools import lru_cache
 from types import ModuleType
 from typing import Any, Protocol, final
 
@@ -29,9 +27,11 @@ def larger(value: Any, least: Any) -> Any:
 
 
 class Curve(Protocol):
-    """`ratio(t) = (signal, noise)`, std = noise / signal increasing in t; `clean` where std(0) = 0."""
+    """`ratio(t) = (signal, noise)`, std = noise / signal increasing in t."""
 
-    clean: bool
+    @property
+    def clean(self) -> bool:
+        """Whether no noise is left at t = 0."""
 
     def ratio(self, t: float | Tensor) -> Pair:
         """Signal and noise at t, up to a common factor; neither is negative."""
@@ -69,7 +69,7 @@ class Flow:
         return 1 - t, t
 
     def t_of_ratio(self, ratio: float) -> float:
-        """ratio / (1 + ratio)."""
+        """Ratio / (1 + ratio)."""
         return ratio / (1 + ratio)
 
 
@@ -145,54 +145,3 @@ class Truncated:
     def t_of_ratio(self, ratio: float) -> float:
         """(ratio - end) / (ratio + start - end)."""
         return (ratio - self.end) / (ratio + self.start - self.end)
-
-
-@final
-@dataclass(frozen=True)
-class Table:
-    """A table of -ln alpha_bar over T discrete timesteps; t = (i + 1) / T is timestep i, between them linear.
-
-    `fall[0] = 0` stands for t = 0, `fall[i + 1]` for timestep i.
-    """
-
-    fall: tuple[float, ...]
-    clean: bool = True
-
-    @classmethod
-    def of_betas(cls, timesteps: int, first: float, last: float, *, roots: bool) -> Table:
-        """alpha_bar = prod(1 - beta), beta linear from first to last, or its root is (arXiv 2006.11239, 2112.10752)."""
-        power = 2 if roots else 1
-        low, high = first ** (1 / power), last ** (1 / power)
-        fall = [0.0]
-        for i in range(timesteps):
-            beta = (low + (high - low) * i / max(timesteps - 1, 1)) ** power
-            fall.append(fall[-1] - math.log1p(-beta))
-        return cls(tuple(fall))
-
-    def ratio(self, t: float | Tensor) -> Pair:
-        """The roots of alpha_bar and of 1 - alpha_bar."""
-        lib, fall = library(t), self._tensor_at(t) if isinstance(t, Tensor) else self._at(t)
-        return lib.exp(-fall / 2), (-lib.expm1(-fall)) ** 0.5
-
-    def _at(self, t: float) -> float:
-        place = t * (len(self.fall) - 1)
-        left = min(int(place), len(self.fall) - 2)
-        return self.fall[left] + (place - left) * (self.fall[left + 1] - self.fall[left])
-
-    def _tensor_at(self, t: Tensor) -> Tensor:
-        table = _as_tensor(self.fall).to(t)
-        place = t * (len(self.fall) - 1)
-        left = place.long().clamp(0, len(self.fall) - 2)
-        return torch.lerp(table[left], table[left + 1], place - left)
-
-    def t_of_ratio(self, ratio: float) -> float:
-        """Where -ln alpha_bar = ln(1 + ratio^2)."""
-        fall = math.log1p(ratio * ratio)
-        right = min(max(bisect_left(self.fall, fall), 1), len(self.fall) - 1)
-        below, above = self.fall[right - 1], self.fall[right]
-        return (right - 1 + (fall - below) / (above - below)) / (len(self.fall) - 1)
-
-
-@lru_cache(maxsize=8)
-def _as_tensor(values: tuple[float, ...]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)

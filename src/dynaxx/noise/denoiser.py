@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -42,11 +42,17 @@ class Input:
 
     def twice(self) -> Input:
         """The input for a batch that holds every sample twice (conditional, then unconditional)."""
-        return replace(self, x=_twice(self.x), source=_twice(self.source), std=_twice(self.std), blur=_twice(self.blur),
-                       alpha=_twice(self.alpha))
+        return replace(
+            self,
+            x=_twice(self.x),
+            source=_twice(self.source),
+            std=_twice(self.std),
+            blur=_twice(self.blur),
+            alpha=_twice(self.alpha),
+        )
 
 
-def _twice(value: float | Tensor) -> float | Tensor:
+def _twice(value: Any) -> Any:
     return value.repeat(2, *[1] * (value.ndim - 1)) if isinstance(value, Tensor) and value.ndim else value
 
 

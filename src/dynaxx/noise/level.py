@@ -24,7 +24,7 @@ class Level:
 
     @property
     def std(self) -> float | Tensor:
-        """sigma / alpha, in [0, inf]."""
+        """Sigma / alpha, in [0, inf]."""
         if isinstance(self.alpha, Tensor) or isinstance(self.sigma, Tensor):
             return self.sigma / self.alpha
         return self.sigma / self.alpha if self.alpha else math.inf

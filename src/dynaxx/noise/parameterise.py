@@ -37,7 +37,7 @@ def x_from_v(v: Tensor, x_t: Tensor, level: Level) -> Tensor:
 
 
 def v_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
-    """alpha eps - sigma x, eps being what x leaves of x_t; not at sigma = 0."""
+    """Alpha eps - sigma x, eps being what x leaves of x_t; not at sigma = 0."""
     return level.alpha * eps_from_x(x, x_t, level) - level.sigma * x
 
 
@@ -47,7 +47,7 @@ def x_from_u(u: Tensor, x_t: Tensor, level: Level) -> Tensor:
 
 
 def u_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
-    """eps - x, eps being what x leaves of x_t; not at sigma = 0."""
+    """Eps - x, eps being what x leaves of x_t; not at sigma = 0."""
     return eps_from_x(x, x_t, level) - x
 
 

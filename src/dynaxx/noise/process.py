@@ -19,8 +19,9 @@ from typing import Literal, final
 from torch import Tensor
 
 from dynaxx.errors import UsageError
-from dynaxx.noise.curve import Cosine, Curve, Flow, Karras, Sigmoid, Table, Truncated, larger
+from dynaxx.noise.curve import Cosine, Curve, Flow, Karras, Sigmoid, Truncated, larger
 from dynaxx.noise.level import CLEAN, Level
+from dynaxx.noise.table import Table
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.process import (
     CosineProcess,
@@ -35,8 +36,8 @@ from dynaxx.spec.process import (
 Form = Literal["preserving", "exploding", "interpolating", "truncated"]
 Spacing = Literal["t", "logsnr"]
 
-LOGSNR_ENDS = 15.0
-"""Where levels uniform in log-SNR begin and end if the process itself has no finite end."""
+LOG_STD_ENDS = 7.5
+"""Where |ln std| of levels uniform in log-SNR ends if the process itself has no finite end: log-SNR 15."""
 
 
 @final
@@ -65,16 +66,16 @@ class Process:
         return Level(t, signal / total, noise / total)
 
     def _ratio(self, t: float | Tensor) -> tuple[float | Tensor, float | Tensor]:
-        """std as `noise / signal`, undivided, since signal may be 0."""
+        """Std as `noise / signal`, undivided, since signal may be 0."""
         signal, noise = self.curve.ratio(t)
         noise = noise * self.shift
         signal = larger(signal, noise / self.std_high)
         return signal, larger(noise, signal * self.std_low)
 
     def std(self, t: float) -> float:
-        """sigma / alpha at t, increasing, in [0, inf]."""
+        """Sigma / alpha at t, increasing, in [0, inf]."""
         signal, noise = self._ratio(t)
-        return noise / signal if signal else math.inf
+        return float(noise / signal) if signal else math.inf
 
     def t_of_std(self, std: float) -> float:
         """The t at which sigma / alpha is `std`; 0 or 1 where no t reaches it."""
@@ -84,8 +85,9 @@ class Process:
             return 0.0
         return min(max(self.curve.t_of_ratio(std / self.shift), 0.0), 1.0)
 
-    def levels(self, steps: int, *, spacing: Spacing = "t", start_std: float | None = None,
-               stop_std: float | None = None) -> list[Level]:
+    def levels(
+        self, steps: int, *, spacing: Spacing = "t", start_std: float | None = None, stop_std: float | None = None
+    ) -> list[Level]:
         """The `steps + 1` levels of a sampling path, from t = 1 (or `start_std`) to CLEAN (or `stop_std`).
 
         Uniform in t, the last of them replaced by CLEAN; where the curve does not end clean (karras, a truncated
@@ -107,16 +109,17 @@ class Process:
         high = self.std(1.0) if start_std is None else start_std
         least = max(low, stop_std or 0.0)
         if not least < high <= self.std(1.0) * (1 + 1e-9) or (stop_std and stop_std < low * (1 - 1e-9)):
-            raise UsageError("levels", f"a path from std {high:g} to {stop_std or 0.0:g} does not lie within this "
-                                       f"process, which goes from {self.std(1.0):g} to {low:g}.")
+            problem = f"a path from std {high:g} to {stop_std or 0.0:g} does not lie within this process,"
+            raise UsageError("levels", f"{problem} which goes from {self.std(1.0):g} to {low:g}.")
         return self.t_of_std(high)
 
     def _uniform_t(self, start: float, stop: float, count: int) -> list[float]:
         return [start + (stop - start) * i / count for i in range(count)] + [stop]
 
     def _uniform_logsnr(self, start: float, stop: float, count: int) -> list[float]:
-        first = min(math.log(max(self.std(start), 1e-300)), LOGSNR_ENDS / 2)
-        last = max(math.log(max(self.std(stop), 1e-300)), -LOGSNR_ENDS / 2)
+        top, bottom = -self.level(start).logsnr / 2, -self.level(stop).logsnr / 2
+        first = min(top, max(LOG_STD_ENDS, bottom + LOG_STD_ENDS))
+        last = max(bottom, min(-LOG_STD_ENDS, top - LOG_STD_ENDS))
         between = [self.t_of_std(math.exp(first + (last - first) * i / count)) for i in range(1, count + 1)]
         return [start, *between]
 

@@ -68,7 +68,7 @@ def _unit(name: str) -> Unit:
 
 
 def _table(betas: Sequence[float]) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """ln std at each timestep of a table of betas, as a function of the timestep and its inverse."""
+    """Ln std at each timestep of a table of betas, as a function of the timestep and its inverse."""
     falls = accumulate(-math.log1p(-beta) for beta in betas)
     logs = [0.5 * math.log(math.expm1(fall)) for fall in falls]
 

@@ -1,7 +1,7 @@
 """Radial frequency bands and power spectra, on one to three axes.
 
-The frequency of a mode is a share of Nyquist: |k| on each axis divided by n / 2, and the root of the sum of squares over
-the axes. Along one axis it ends at 1; the corners of two and three axes lie beyond, up to the root of the rank.
+The frequency of a mode is a share of Nyquist: |k| on each axis divided by n / 2, and the root of the sum of squares
+over the axes. Along one axis it ends at 1; the corners of two and three axes lie beyond, up to the root of the rank.
 """
 
 from __future__ import annotations

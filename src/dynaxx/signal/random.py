@@ -69,25 +69,47 @@ class Draws:
         """The same samples' numbers in another scope."""
         return replace(self, scope=scope)
 
-    def bits(self, purpose: str, shape: tuple[int, ...], *, draw: int = 0,
-             device: torch.device | str | None = None) -> Tensor:
+    def bits(
+        self, purpose: str, shape: tuple[int, ...], *, draw: int = 0, device: torch.device | str | None = None
+    ) -> Tensor:
         """Uniform 32-bit words as int64 in [0, 2^32), the same bits on every device."""
         return self._shaped(torch.stack(self._words(purpose, shape, draw, device), dim=-1), shape)
 
-    def integers(self, purpose: str, shape: tuple[int, ...], *, high: int, draw: int = 0,
-                 device: torch.device | str | None = None) -> Tensor:
+    def integers(
+        self,
+        purpose: str,
+        shape: tuple[int, ...],
+        *,
+        high: int,
+        draw: int = 0,
+        device: torch.device | str | None = None,
+    ) -> Tensor:
         """Integers in [0, high) as int64, `high` at most 2^31; uneven by less than high / 2^32."""
         if not 0 < high <= 2**31:
             raise UsageError("high", f"expects 1 to 2^31, but got {high}.")
         return (self.bits(purpose, shape, draw=draw, device=device) * high) >> 32
 
-    def uniform(self, purpose: str, shape: tuple[int, ...], *, draw: int = 0,
-                device: torch.device | str | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+    def uniform(
+        self,
+        purpose: str,
+        shape: tuple[int, ...],
+        *,
+        draw: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
         """Uniform numbers in [0, 1), multiples of 2^-24: exact in float32 and above."""
         return ((self.bits(purpose, shape, draw=draw, device=device) >> 8) * 2.0**-24).to(dtype)
 
-    def normal(self, purpose: str, shape: tuple[int, ...], *, draw: int = 0,
-               device: torch.device | str | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+    def normal(
+        self,
+        purpose: str,
+        shape: tuple[int, ...],
+        *,
+        draw: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
         """Standard normal numbers: Box-Muller in float64 on word pairs, rounded to `dtype` once; |z| < 6.67.
 
         The words are the same on every device; their logarithm and cosine may differ in the last float64 bit.
@@ -95,8 +117,9 @@ class Draws:
         w0, w1, w2, w3 = self._words(purpose, shape, draw, device)
         return self._shaped(torch.stack((*_box_muller(w0, w1, dtype), *_box_muller(w2, w3, dtype)), dim=-1), shape)
 
-    def _words(self, purpose: str, shape: tuple[int, ...], draw: int,
-               device: torch.device | str | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _words(
+        self, purpose: str, shape: tuple[int, ...], draw: int, device: torch.device | str | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four words per block, each of shape `(B, blocks)`."""
         _check_word("draw", draw)
         ids = torch.tensor(self.ids, dtype=torch.int64).to(device).reshape(-1, 1)

@@ -22,8 +22,8 @@ def resample(x: Tensor, size: Sequence[int], kernels: str | Sequence[str]) -> Te
     rank = x.ndim - 2
     names = (kernels,) * rank if isinstance(kernels, str) else tuple(kernels)
     if not 1 <= rank <= 3 or len(size) != rank or len(names) != rank:
-        raise UsageError("resample", f"expects (B, C, *size) with a size and a kernel per axis, but got a signal of "
-                                     f"shape {tuple(x.shape)}, size {tuple(size)}, kernels {names}.")
+        got = f"a signal of shape {tuple(x.shape)}, size {tuple(size)}, kernels {names}"
+        raise UsageError("resample", f"expects (B, C, *size) with a size and a kernel per axis, but got {got}.")
     # axes that shrink come first, so that the others have less to do
     for axis in sorted(range(rank), key=lambda i: size[i] / x.shape[2 + i]):
         if x.shape[2 + axis] != size[axis]:

@@ -73,6 +73,4 @@ class FieldsData(Spec):
         return value
 
 
-DataSpec = Annotated[
-    FolderData | BundledData | EmojiData | ShapesData | FieldsData, Field(discriminator="kind")
-]
+DataSpec = Annotated[FolderData | BundledData | EmojiData | ShapesData | FieldsData, Field(discriminator="kind")]

@@ -56,11 +56,16 @@ def parse(data: Mapping[str, Any]) -> CascadeSpec:
         SpecError: as `loads`.
     """
     try:
+        return _checked(data)
+    except RecursionError:
+        raise SpecError("the cascade", "is nested too deep to be read.", "Flatten it.") from None
+
+
+def _checked(data: Mapping[str, Any]) -> CascadeSpec:
+    try:
         return CascadeSpec.model_validate(data)
     except ValidationError as error:
         raise explain(error, data) from None
-    except RecursionError:
-        raise SpecError("stages", "are nested without end.", "Remove the YAML alias that holds itself.") from None
 
 
 def dump(spec: CascadeSpec) -> str:
@@ -99,6 +104,12 @@ def _list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
 
 
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    """Quoted where it holds line breaks (YAML has five) or what cannot be seen, so that they come back."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=None if data.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _text)
 _Dumper.add_representer(_OneLine, _map)
 _Dumper.add_representer(list, _list)
 read_exponents(_Dumper)

@@ -44,11 +44,6 @@ class Grid:
         """The shape of one sample: `(channels, *size)`."""
         return (self.channels, *self.size)
 
-    def scaled(self, factors: tuple[float, ...], channels: int | None = None) -> Grid:
-        """The grid with each size multiplied by its factor."""
-        size = tuple(round(n * f) for n, f in zip(self.size, factors, strict=True))
-        return Grid(channels or self.channels, size, self.space)
-
     def __str__(self) -> str:
         text = f"{self.channels}x" + "x".join(map(str, self.size))
         return text if self.space == "pixels" else f"{text} ({self.space})"

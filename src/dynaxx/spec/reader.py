@@ -21,9 +21,7 @@ class _Loader(_Base):  # type: ignore[misc]
     """A safe loader for JSON-like data: dates stay text, other tags are refused."""
 
     yaml_constructors = {
-        tag: build
-        for tag, build in _Base.yaml_constructors.items()
-        if tag is None or tag.rsplit(":", 1)[-1] in _KINDS
+        tag: build for tag, build in _Base.yaml_constructors.items() if tag is None or tag.rsplit(":", 1)[-1] in _KINDS
     }
     yaml_implicit_resolvers = {
         first: [(tag, match) for tag, match in resolvers if not tag.endswith(":timestamp")]
@@ -40,7 +38,6 @@ class _Loader(_Base):  # type: ignore[misc]
             seen.add(name)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
-
 
 
 def read_exponents(side: Any) -> None:

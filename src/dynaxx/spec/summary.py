@@ -81,10 +81,17 @@ def _rows(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> list[NodeSummary
             levels["low"] = stage.repeat.std[number]
         rows.append(
             NodeSummary(
-                name=name, stage=stage.name, role=stage.role, kind=stage.kind, weights_id=weights_id,
+                name=name,
+                stage=stage.name,
+                role=stage.role,
+                kind=stage.kind,
+                weights_id=weights_id,
                 parents=tuple(dict.fromkeys(parent for group in parents.values() for parent in group)),
-                grids_in=grids_in, grid_out=_text(grids.outs[stage.name][number]), levels=levels,
-                process=denoises.process.kind if denoises else None, steps=denoises.solver.steps if denoises else None,
+                grids_in=grids_in,
+                grid_out=_text(grids.outs[stage.name][number]),
+                levels=levels,
+                process=denoises.process.kind if denoises else None,
+                steps=denoises.solver.steps if denoises else None,
             )  # fmt: skip
         )
     return rows

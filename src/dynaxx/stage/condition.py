@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.noise.denoiser import Condition as AnyCondition
 from dynaxx.signal.resample import resample
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
@@ -54,11 +55,12 @@ class Condition:
             field=_withheld(self.field, rows["field"], 0),
         )
 
-    def joined(self, other: Condition) -> Condition:
+    def joined(self, other: AnyCondition) -> Condition:
         """This batch followed by another of the same kinds."""
-        pairs = {name: (getattr(self, name), getattr(other, name)) for name in ("tokens", "mask", "labels", "field")}
-        both = {name: torch.cat([a, b]) if a is not None and b is not None else None for name, (a, b) in pairs.items()}
-        return Condition(self.texts + other.texts, **both)
+        assert isinstance(other, Condition)
+        pairs = zip(self._parts, other._parts, strict=True)
+        both = (None if a is None or b is None else torch.cat([a, b]) for a, b in pairs)
+        return Condition(self.texts + other.texts, *both)
 
     def take(self, rows: Rows) -> Condition:
         """The given samples of the batch, in the given order."""
@@ -76,13 +78,12 @@ class Condition:
             return self
         return replace(self, field=resample(self.field, size, "bilinear-antialias"))
 
+    @property
+    def _parts(self) -> tuple[Tensor | None, ...]:
+        return self.tokens, self.mask, self.labels, self.field
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> Condition:
-        changed = {
-            name: change(value)
-            for name in ("tokens", "mask", "labels", "field")
-            if (value := getattr(self, name)) is not None
-        }
-        return replace(self, **changed)
+        return Condition(self.texts, *(None if part is None else change(part) for part in self._parts))
 
 
 def encode(
@@ -106,7 +107,8 @@ def encode(
     numbers = [labels] if isinstance(labels, int) else [int(label) for label in (labels if labels is not None else [])]
     _refuse_untaken(spec, prompts is not None and any(texts), labels is not None, field is not None)
     fields = _fields(spec, field)
-    batch = _batch(count, {"prompts": len(texts), "labels": len(numbers), "fields": 0 if fields is None else len(fields)})
+    held = 0 if fields is None else len(fields)
+    batch = _batch(count, {"prompts": len(texts), "labels": len(numbers), "fields": held})
     texts = (texts or [""]) * (batch if len(texts) <= 1 else 1)
     tokens, mask = (encoder or make_text_encoder(spec.text))(texts) if spec.text else (None, None)
     return Condition(
@@ -117,7 +119,8 @@ def encode(
 
 
 def _refuse_untaken(spec: ConditionSpec, prompts: bool, labels: bool, field: bool) -> None:
-    for given, taken, name in ((prompts, spec.text, "text"), (labels, spec.label, "label"), (field, spec.field, "field")):
+    takes = {"text": (prompts, spec.text), "label": (labels, spec.label), "field": (field, spec.field)}
+    for name, (given, taken) in takes.items():
         if given and taken is None:
             fix = f"Leave it out, or add `{name}` under `condition` and train with it."
             raise UsageError("condition", f"a {name} was given, but this cascade takes none.", fix)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.noise.augment import forward
+from dynaxx.noise.denoiser import Condition as AnyCondition
 from dynaxx.noise.denoiser import Input
 from dynaxx.noise.level import Level
 from dynaxx.noise.parameterise import precondition, target, to_clean
@@ -36,8 +37,9 @@ class NetworkDenoiser:
     network: Backbone
     beside: Beside
 
-    def __call__(self, x_t: Tensor, level: Level, inputs: Mapping[str, Input], condition: Condition) -> Tensor:
+    def __call__(self, x_t: Tensor, level: Level, inputs: Mapping[str, Input], condition: AnyCondition) -> Tensor:
         """The clean estimate, `(B, C, *size)`."""
+        assert isinstance(condition, Condition)
         answer = self.predict(x_t, level, inputs, condition)
         state = without_low(x_t, level, inputs)
         return to_clean(answer, self.spec.prediction, state, level, self.process.std_data)
@@ -68,9 +70,9 @@ class Diffusion:
     def run(self, request: Request) -> Tensor:
         """Sample: `(B, *request.grid.shape)`."""
         assert isinstance(request.spec, DiffusionStage)
-        request = replace(request, condition=request.condition.on(request.grid.size))
+        spec, asked = request.spec, request.condition.on(request.grid.size)
         with evaluating(self.network):
-            return run_denoiser(request.spec, self.denoiser, request)
+            return run_denoiser(spec, self.denoiser, replace(request, condition=asked))
 
     def loss(
         self, x: Tensor, t: Tensor, eps: Tensor, inputs: Mapping[str, Input], condition: Condition

@@ -23,7 +23,7 @@ from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DenoisingStage, EmpiricalStage
 from dynaxx.stage.condition import Condition as Asked
 from dynaxx.stage.denoise import run_denoiser, without_low
-from dynaxx.stage.library import Library
+from dynaxx.stage.library import Library, Stored
 from dynaxx.stage.stage import Request
 
 
@@ -49,30 +49,28 @@ class EmpiricalDenoiser:
         return logits + sum(self._input_evidence(given) for given in inputs.values())
 
     def _input_evidence(self, given: Input) -> Tensor:
-        stored = self.library.at(tuple(given.source.shape[2:]), given.x.device)
-        value = given.source
+        low, device = tuple(given.source.shape[2:]), given.x.device
         if given.noise_at == "high":
-            value, size = given.x, self.grid.size
-            stored = self.library.seen_through(tuple(given.source.shape[2:]), size, given.kernel, given.x.device)
-        stored = stored.repeat(1, value.shape[1] // stored.shape[1], *[1] * len(self.grid.size))  # a concat merge
-        std = torch.as_tensor(given.std, dtype=torch.float64)
-        return log_likelihood(value, stored, given.alpha, given.alpha * (std**2 + self.spec.floor**2).sqrt())
+            value, stored = given.x, self.library.seen_through(low, self.grid.size, given.kernel, device)
+        else:
+            value, stored = given.source, self.library.at(low, device)
+        noise = given.alpha * (torch.as_tensor(given.std, dtype=torch.float64) ** 2 + self.spec.floor**2).sqrt()
+        copies = value.split(self.grid.channels, dim=1)  # a concat merge brings several
+        return torch.stack([log_likelihood(copy, stored, given.alpha, noise) for copy in copies]).sum(0)
 
     def _mean(self, logits: Tensor, like: Tensor) -> Tensor:
         stored = self.library.at(self.grid.size, like.device)
-        weights = logits.softmax(dim=1).to(like.dtype)
-        return (weights @ stored.flatten(1).to(like.dtype)).reshape(like.shape)
+        return (logits.softmax(dim=1) @ stored.x).to(like.dtype).reshape(like.shape)
 
 
-def log_likelihood(y: Tensor, stored: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
-    """-|y - alpha x_i|^2 / (2 sigma^2), without the part that all i share: `(B, N)` from `(B, ...)` and `(N, ...)`.
+def log_likelihood(y: Tensor, stored: Stored, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
+    """-|y - alpha x_i|^2 / (2 sigma^2) without the part that all i share: `(B, N)` from `(B, C, *size)`.
 
     alpha and sigma are numbers, or `(B, 1, ...)` where each sample has its own level.
     """
     alpha, sigma = (torch.as_tensor(v, dtype=torch.float64, device=y.device).reshape(-1, 1) for v in (alpha, sigma))
-    x = stored.flatten(1).double()
-    cross, square = y.flatten(1).double() @ x.T, (x * x).sum(1)
-    return (alpha * cross - alpha**2 * square / 2) / (sigma**2).clamp_min(1e-12)
+    cross = y.flatten(1).double() @ stored.x.T
+    return (alpha * cross - alpha**2 * stored.square / 2) / (sigma**2).clamp_min(1e-12)
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -21,6 +22,21 @@ KERNEL = "bicubic-antialias"
 
 
 @final
+@dataclass(frozen=True)
+class Stored:
+    """The signals on one grid as rows `x (N, C * sites)` in float64, and their squared lengths `(N,)`."""
+
+    x: Tensor
+    square: Tensor
+
+    @classmethod
+    def of(cls, signals: Tensor) -> Stored:
+        """The rows of `(N, C, *size)`."""
+        x = signals.flatten(1).double()
+        return cls(x, (x * x).sum(1))
+
+
+@final
 class Library:
     """N signals at full size, with captions; smaller versions are made once per size and kept."""
 
@@ -28,7 +44,7 @@ class Library:
         if not samples:
             raise DataError("data", "an empirical stage needs at least one signal.", "Name a folder that holds some.")
         self.samples, self.kernel = list(samples), kernel
-        self._at: dict[object, Tensor] = {}
+        self._at: dict[object, Stored] = {}
         self._full = torch.stack([sample.x for sample in samples])
         self._prior: dict[str, Tensor] = {}
 
@@ -40,21 +56,24 @@ class Library:
         """The channels of every signal."""
         return self._full.shape[1]
 
-    def at(self, size: tuple[int, ...], device: torch.device | None = None) -> Tensor:
+    def signals(self, size: tuple[int, ...]) -> Tensor:
         """The signals on a grid of `size`: `(N, C, *size)`."""
+        return self._full if tuple(self._full.shape[2:]) == size else resample(self._full, size, self.kernel)
+
+    def at(self, size: tuple[int, ...], device: torch.device) -> Stored:
+        """The signals on a grid of `size`, ready for products on `device`."""
         key = (size, device)
         if key not in self._at:
-            same = tuple(self._full.shape[2:]) == size
-            self._at[key] = (self._full if same else resample(self._full, size, self.kernel)).to(device or "cpu")
+            self._at[key] = Stored.of(self.signals(size).to(device))
         return self._at[key]
 
     def seen_through(
         self, low: tuple[int, ...], size: tuple[int, ...], kernel: str | tuple[str, ...], device: torch.device
-    ) -> Tensor:
-        """The signals reduced to `low` and brought to `size` again by an edge's kernel: `(N, C, *size)`."""
+    ) -> Stored:
+        """The signals reduced to `low` and brought to `size` again by an edge's kernel."""
         key = (low, size, kernel, device)
         if key not in self._at:
-            self._at[key] = resample(self.at(low, device), size, kernel)
+            self._at[key] = Stored.of(resample(self.signals(low), size, kernel).to(device))
         return self._at[key]
 
     def log_prior(self, prompts: Sequence[str], sharpness: float, device: torch.device | None = None) -> Tensor:
@@ -76,9 +95,8 @@ class Library:
         return fit.double()
 
     def to(self, device: torch.device) -> None:
-        """Move the full-size signals; versions on other devices are dropped."""
-        self._full = self._full.to(device)
-        self._at = {}
+        """Forget what was made ready for other devices."""
+        self._at = {key: stored for key, stored in self._at.items() if stored.x.device == device}
 
 
 @final

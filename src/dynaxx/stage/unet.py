@@ -6,7 +6,7 @@ diffusers model and is saved and loaded like any other. Shape legend: see `block
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import final
 
 import torch
@@ -92,7 +92,7 @@ class CascadeUNet(ModelMixin, ConfigMixin):
         h, kept = self.stem(x), []
         for layers, shrink in zip(self.downs, self.shrinks, strict=True):
             h = shrink(h)
-            for layer in layers:
+            for layer in _each(layers):
                 h = self._pass(layer, h, *given)
                 kept.append(h)
         for layer in self.middle:
@@ -100,7 +100,7 @@ class CascadeUNet(ModelMixin, ConfigMixin):
         for layers, grow in zip(self.ups, self.grows, strict=True):
             if not isinstance(grow, nn.Identity):
                 h = grow(F.interpolate(h, size=kept[-1].shape[2:], mode="nearest"))
-            for layer in layers:
+            for layer in _each(layers):
                 h = self._pass(layer, torch.cat([h, kept.pop()], dim=1), *given)
         return self.last(F.silu(self.last_norm(h)))
 
@@ -123,7 +123,7 @@ class CascadeUNet(ModelMixin, ConfigMixin):
         return torch.cat([first, text.to(first.dtype)], dim=1), torch.cat([stands, mask], dim=1)
 
     def _layers(self, inwards: Sequence[int], outward: int, attends: bool) -> nn.ModuleList:
-        """Layers with the given input channels; the first of the middle and all others attend where asked."""
+        """One layer per number of input channels."""
         return nn.ModuleList(
             Layer(
                 self._axes, inward, outward, self._hidden, dropout=self._dropout,
@@ -151,3 +151,7 @@ class CascadeUNet(ModelMixin, ConfigMixin):
             layers.append(self._layers([first, *rest], widths[i], i in attention))
             inward = widths[i]
         return layers, grows
+
+
+def _each(layers: nn.Module) -> Iterable[nn.Module]:
+    return layers.children()

@@ -19,6 +19,9 @@ SHOWN = 3
 
 def save_network(network: nn.Module, folder: Path | str) -> None:
     """Write the network's configuration and weights into `folder`, which is made where it is missing."""
+    from diffusers.models.modeling_utils import ModelMixin
+
+    assert isinstance(network, ModelMixin)
     network.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB")
 
 

@@ -75,7 +75,9 @@ def test_levels_that_coincide_change_nothing(kind):
 def test_a_solver_stops_when_its_caller_does(kind):
     calls = []
     levels = make_process(CosineProcess()).levels(10)
-    walk = make_solver(SolverSpec(kind=kind))(lambda x, l: calls.append(l) or toward(x, l), X, levels, noise)
+    walk = make_solver(SolverSpec(kind=kind))(
+        lambda x, level: calls.append(level) or toward(x, level), X, levels, noise
+    )
     next(walk)
     walk.close()
     assert len(calls) == (2 if kind == "heun" else 1)
@@ -101,5 +103,7 @@ def test_full_fresh_noise_is_ddpms_posterior():
 def test_heun_asks_twice_but_for_the_last_step():
     calls = []
     levels = make_process(CosineProcess()).levels(5)
-    list(make_solver(SolverSpec(kind="heun"))(lambda x, l: calls.append(l) or toward(x, l), X, levels, noise))
+    list(
+        make_solver(SolverSpec(kind="heun"))(lambda x, level: calls.append(level) or toward(x, level), X, levels, noise)
+    )
     assert len(calls) == 9

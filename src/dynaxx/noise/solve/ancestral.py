@@ -20,8 +20,8 @@ def fresh_std(here: Level, there: Level, eta: float) -> float:
 
     At eta = 1 it is the spread of the posterior q(x_s | x_t, x) of DDPM (arXiv 2006.11239, equation 7); 0 is DDIM.
     """
-    ratio = there.std / here.std
-    return eta * there.std * math.sqrt(max(1 - ratio * ratio, 0.0))
+    std = float(there.std)
+    return eta * std * math.sqrt(max(1 - (std / float(here.std)) ** 2, 0.0))
 
 
 @final

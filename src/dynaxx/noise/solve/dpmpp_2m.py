@@ -19,7 +19,7 @@ def weight_of_change(before: Level, here: Level, there: Level) -> float:
 
     It is 0 (a first-order step) where lambda is infinite at an end, or a step has no length.
     """
-    before_std, here_std, there_std = before.std, here.std, there.std
+    before_std, here_std, there_std = float(before.std), float(here.std), float(there.std)
     if not there_std or math.isinf(before_std) or before_std == here_std:
         return 0.0
     return math.log(here_std / there_std) / math.log(before_std / here_std) / 2
@@ -32,11 +32,10 @@ class Dpmpp2m:
     def __call__(self, denoise: Denoise, x: Tensor, levels: Sequence[Level], noise: Noise) -> Iterator[Step]:
         """Yield the steps."""
         count = len(levels) - 1
-        last: Tensor | None = None
+        last = x
         for i in range(count):
             x_t, x_hat = x, denoise(x, levels[i])
-            weight = weight_of_change(*levels[i - 1 : i + 2]) if last is not None else 0.0
-            ahead = x_hat if not weight else (1 + weight) * x_hat - weight * last
-            x = euler(x_t, ahead, levels[i], levels[i + 1])
-            last = x_hat
+            weight = weight_of_change(*levels[i - 1 : i + 2]) if i else 0.0
+            ahead = x_hat + weight * (x_hat - last) if weight else x_hat
+            x, last = euler(x_t, ahead, levels[i], levels[i + 1]), x_hat
             yield Step(i, count, levels[i], x_t, x_hat, x)

@@ -1,0 +1,104 @@
+"""`dynaxx check`: is this cascade file sound, and what does it say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dynaxx.cli.answer import Answer
+from dynaxx.cli.options import Json
+from dynaxx.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dynaxx.spec.cascade import CascadeSpec
+    from dynaxx.spec.summary import NodeSummary
+
+
+def check(
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")
+    ] = None,
+    contracts: Annotated[bool, typer.Option("--contracts", help="Add what each stage needs and promises.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of cascade files instead.")] = False,
+    level: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="STD", help="Say this noise level in every unit of the field instead."),
+    ] = None,
+    as_json: Json = False,
+) -> Answer:
+    """Check a cascade file, and say what it means. Reads no weights."""
+    if schema:
+        return _schema()
+    if level is not None:
+        return _level(level)
+    if file is None:
+        raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --schema or --level STD.")
+
+    from dynaxx.spec.bundled import resolve
+    from dynaxx.spec.files import load
+
+    return _cascade(load(resolve(file)), contracts=contracts)
+
+
+def _cascade(spec: CascadeSpec, *, contracts: bool) -> Answer:
+    import yaml
+
+    from dynaxx.spec.summary import describe
+
+    found = describe(spec)
+    data: dict[str, Any] = {**found.to_json(), "contracts": _contracts(spec)} if contracts else found.to_json()
+
+    def show(console: Console) -> None:
+        console.print(f"{spec.name}: sound. run_id {found.run_id}", markup=False)
+        heads = ("stage", "role", "kind", "reads", "answers on", "process", "steps", "input std")
+        _table(console, heads, [_row(node) for node in found.nodes])
+        for name, contract in data.get("contracts", {}).items():
+            console.print(f"\n{name}", style="bold")
+            console.print(yaml.safe_dump(contract, sort_keys=False, default_flow_style=None).rstrip(), markup=False)
+
+    return Answer(data, show)
+
+
+def _row(node: NodeSummary) -> tuple[str, ...]:
+    reads = ", ".join(node.parents) or "noise"
+    levels = ", ".join(f"{name} {std:g}" for name, std in node.levels.items())
+    steps = str(node.steps or 1)
+    return node.name, node.role, node.kind, reads, node.grid_out, node.process or "-", steps, levels or "-"
+
+
+def _contracts(spec: CascadeSpec) -> dict[str, Any]:
+    from dynaxx.spec.contract import contract_of
+    from dynaxx.spec.graph import nodes
+
+    return {node.name: contract_of(spec, node).model_dump(mode="json") for node in nodes(spec)}
+
+
+def _schema() -> Answer:
+    import json
+
+    from dynaxx.spec.files import json_schema
+
+    schema = json_schema()
+    return Answer(schema, lambda console: print(json.dumps(schema, indent=2), file=console.file))
+
+
+def _level(std: float) -> Answer:
+    from dynaxx.noise.units import UNITS, in_every_unit
+
+    units = in_every_unit(std)
+    rows = [(name, f"{value:.6g}", UNITS[name].about) for name, value in units.items()]
+    return Answer({"std": std, "units": units}, lambda console: _table(console, ("unit", "value", "where"), rows))
+
+
+def _table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

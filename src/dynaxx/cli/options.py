@@ -1,0 +1,61 @@
+"""How the values of options are read: sizes, settings, named files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dynaxx.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
+
+
+def parse_size(text: str | None) -> tuple[int, ...] | None:
+    """`16x24` as (16, 24): one to three positive sizes, in the order of the axes.
+
+    Raises:
+        UsageError: where the text is nothing of the kind.
+    """
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and int(part) for part in parts):
+        raise UsageError("--size", f"cannot be {text!r}.", "Give sizes joined by x, such as 16x16.")
+    return tuple(int(part) for part in parts)
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """`["bridge.solver.steps=10"]` as {"bridge.solver.steps": "10"}; the spec reads the values.
+
+    Raises:
+        UsageError: where a pair has no `=`.
+    """
+    settings = {}
+    for pair in pairs:
+        path, found, value = pair.partition("=")
+        if not path or not found:
+            raise UsageError("--set", f"cannot be {pair!r}.", "Give path=value, such as bridge.solver.steps=10.")
+        settings[path] = value
+    return settings
+
+
+def parse_inputs(values: Sequence[str]) -> tuple[Path | None, dict[str, Path]]:
+    """`--input low.png` as the file for `--from-stage`; `--input image=photo.png` as the user's input `image`.
+
+    Raises:
+        UsageError: where several files have no name.
+    """
+    named = {}
+    unnamed = []
+    for value in values:
+        name, found, path = value.partition("=")
+        if found and name.isidentifier():
+            named[name] = Path(path)
+        else:
+            unnamed.append(Path(value))
+    if len(unnamed) > 1:
+        raise UsageError("--input", f"{len(unnamed)} files have no name.", "Give name=FILE for all but one.")
+    return (unnamed[0] if unnamed else None), named

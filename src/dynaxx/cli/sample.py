@@ -1,0 +1,81 @@
+"""`dynaxx sample`: draw samples from a cascade and write them as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynaxx.cli.answer import Answer
+from dynaxx.cli.options import Json, parse_inputs, parse_settings, parse_size
+from dynaxx.cli.progress import bar
+from dynaxx.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dynaxx.share.files import Written
+
+
+def sample(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A cascade file or folder, or a bundled cascade: emoji-exact.")
+    ],
+    prompt: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="What to draw; give it several times for several.")
+    ] = None,
+    label: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="A class number, for cascades that take one.")
+    ] = None,
+    num: Annotated[int, typer.Option(min=1, metavar="N", help="Samples for each prompt or label.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="With a sample's id it fixes every random number.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("out/samples"),
+    keep_stages: Annotated[bool, typer.Option("--keep-stages", help="Write what every stage saw and made.")] = False,
+    from_stage: Annotated[str | None, typer.Option(metavar="NAME", help="Begin at this stage, from --input.")] = None,
+    until_stage: Annotated[str | None, typer.Option(metavar="NAME", help="Stop after this stage.")] = None,
+    input: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]FILE", help="A signal of yours; without a name for --from-stage."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="The base size of this run.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="PATH=VALUE", help="A run-time setting: bridge.solver.steps=10.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once; changes no sample.")
+    ] = 64,
+    as_json: Json = False,
+) -> Answer:
+    """Draw samples from a cascade."""
+    settings, sizes = parse_settings(set or ()), parse_size(size)
+    low, named = parse_inputs(input or ())
+    if (from_stage is None) != (low is None):
+        raise UsageError("--from-stage", "needs --input FILE, and the other way round.", "Give both, or neither.")
+
+    from dynaxx.cli.given import read_given
+    from dynaxx.engine.cascade import Cascade, Runtime
+    from dynaxx.share.files import make_folder, write_samples
+
+    make_folder(out)
+    cascade = Cascade.from_pretrained(run, runtime=Runtime(batch_size=batch, size=sizes))
+    cascade = cascade.with_settings(settings) if settings else cascade
+    count = num * max(len(prompt or ()), len(label or ()), 1)
+    given = read_given(cascade.spec, from_stage=from_stage, low=low, named=named, size=sizes, count=count)
+    with bar() as on_step:
+        samples = cascade.sample(
+            prompt, labels=label, num=num, seed=seed, given=given, until=until_stage,
+            keep=keep_stages, on_step=on_step,
+        )  # fmt: skip
+    written = write_samples(samples, out)
+    return Answer(written.to_json(), lambda console: _show(written, console))
+
+
+def _show(written: Written, console: Console) -> None:
+    from dynaxx.share.page import duration
+
+    for node in written.trace.nodes:
+        levels = "".join(f"  {name} std {std:g}" for name, std in node.std.items())
+        console.print(f"{node.name:>10}  {node.grid:>9}  {duration(node.latency_per_sample_s):>7} a sample{levels}")
+    for file in written.files:
+        console.print(str(file), markup=False)

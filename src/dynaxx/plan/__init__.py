@@ -1,0 +1,1 @@
+"""Say what a run will do before it does it."""

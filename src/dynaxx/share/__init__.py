@@ -1,0 +1,1 @@
+"""What leaves: pages, pictures, reports, exports."""

@@ -1,0 +1,107 @@
+"""`dynaxx check`: sound files pass, unsound ones say what and where, and none of it is slow."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import dynaxx
+from dynaxx.cli import run
+from dynaxx.noise.units import std_of
+
+Capture = pytest.CaptureFixture[str]
+BUNDLED = Path(str(files("dynaxx"))) / "bundled" / "emoji-exact.yaml"
+
+
+def test_sound(capsys: Capture) -> None:
+    assert run(["check", str(BUNDLED)]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("sound", "base", "bridge", "refine", "3x64x64", "truncated"))
+
+
+def test_json_is_one_object(capsys: Capture) -> None:
+    assert run(["check", str(BUNDLED), "--json", "--contracts"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["name"] == "emoji-exact"
+    assert [node["grid_out"] for node in found["nodes"]] == ["3x16x16", "3x32x32", "3x64x64"]
+    assert set(found["contracts"]) == {"base", "bridge", "refine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "word"),
+    [
+        ("name: x\nstages: []", "stages", "at least"),
+        ("name: x\nstages: [{name: a, role: base, solvr: 3}]", "solvr", "solver"),
+        ("name: x\nstages: [{name: a, role: base, out: {size: [8]}, from: b}]", "b", "b"),
+        ("{", "broken.yaml", "YAML"),
+    ],
+    ids=["no stages", "unknown key", "unknown parent", "no yaml"],
+)
+def test_unsound(capsys: Capture, tmp_path: Path, text: str, where: str, word: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert run(["check", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert where in err
+    assert word in err
+    assert "Traceback" not in err
+
+
+def test_missing_file(capsys: Capture, tmp_path: Path) -> None:
+    assert run(["check", str(tmp_path / "none.yaml"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "SpecError"
+
+
+def test_the_schema_accepts_what_we_accept(capsys: Capture) -> None:
+    assert run(["check", "--schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    data = yaml.safe_load(BUNDLED.read_text(encoding="utf-8"))
+    jsonschema.validate(data, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**data, "stagez": 1}, schema)
+
+
+def test_level_in_every_unit(capsys: Capture) -> None:
+    assert run(["check", "--level", "0.427", "--json"]) == 0
+    units = json.loads(capsys.readouterr().out)["units"]
+    assert len(units) > 3
+    assert all(std_of(name, value) == pytest.approx(0.427, rel=1e-6) for name, value in units.items())
+    assert run(["check", "--level", "0.427"]) == 0
+    assert "if-noise-level" in capsys.readouterr().out
+
+
+def processor_time_s() -> float:
+    """What our children used so far: the time they take on an idle machine, whatever else runs on this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit_s"), [(["--help"], 0.4), (["check", str(BUNDLED)], 1.0)], ids=["help", "check"]
+)
+def test_fast_and_without_torch(arguments: list[str], limit_s: float) -> None:
+    code = (
+        "import sys; from dynaxx.cli import run; code = run(sys.argv[1:]); "
+        "sys.exit(code or (99 if {'torch', 'diffusers', 'numpy'} & set(sys.modules) else 0))"
+    )
+    times = []
+    for _ in range(3):  # the quickest of a few
+        began = processor_time_s()
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        times.append(processor_time_s() - began)
+        assert done.returncode == 0, done.stderr or "something heavy was imported"
+    assert min(times) <= limit_s
+
+
+def test_front_door_reads_the_same(tmp_path: Path) -> None:
+    spec = dynaxx.load(BUNDLED)
+    (tmp_path / "cascade.yaml").write_text(dynaxx.dump(spec), encoding="utf-8")
+    assert dynaxx.load(tmp_path) == spec

@@ -1,0 +1,139 @@
+"""`dynaxx sample` on a small Gaussian cascade: files, facts, beginnings and ends, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dynaxx.cli import run
+
+Capture = pytest.CaptureFixture[str]
+CASCADE = """
+name: waves
+condition: {text: {}}
+stages:
+  - {name: base, role: base, kind: gaussian, size: [16, 16], solver: {steps: 6}, out: {size: [8, 8]}}
+  - name: bridge
+    role: bridge
+    kind: gaussian
+    size: [16, 16]
+    inputs: {low: {from: base, resize: fourier, noise: {train_std: [0.0, 0.5], std: 0.1}}}
+    solver: {steps: 5}
+    out: {scale: {hw: 2}}
+"""
+
+
+@pytest.fixture
+def cascade(tmp_path: Path) -> str:
+    file = tmp_path / "waves.yaml"
+    file.write_text(CASCADE, encoding="utf-8")
+    return str(file)
+
+
+def pixels(path: Path | str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+def sample(capsys: Capture, *arguments: object) -> dict:
+    assert run(["sample", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refuse(capsys: Capture, *arguments: object) -> tuple[int, str]:
+    code = run(["sample", *map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_files_and_their_facts(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    found = sample(capsys, cascade, "--prompt", "hill", "--prompt", "dale", "--num", 2, "--seed", 5, "--out", out)
+    assert found["files"] == [str(out / f"{i:06d}.png") for i in range(4)]
+    assert found["prompts"] == ["hill", "hill", "dale", "dale"]
+    with Image.open(found["files"][2]) as image:
+        assert image.size == (16, 16)
+        assert image.text["dynaxx:prompt"] == "dale"
+        assert image.text["dynaxx:seed"] == "5"
+        assert image.text["dynaxx:id"] == "2"
+        assert image.text["dynaxx:run_id"] == found["trace"]["run_id"]
+        assert "bridge.low=0.1" in image.text["dynaxx:levels"]
+    assert json.loads((out / "run.json").read_text(encoding="utf-8")) == found
+
+
+def test_a_sample_is_the_same_in_any_batch(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    together = sample(capsys, cascade, "--num", 5, "--out", tmp_path / "a")["files"]
+    alone = sample(capsys, cascade, "--num", 5, "--batch", 1, "--out", tmp_path / "b")["files"]
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(pixels(one) - pixels(other)).max() <= 1
+    other_seed = sample(capsys, cascade, "--num", 1, "--seed", 1, "--out", tmp_path / "c")["files"]
+    assert np.abs(pixels(together[0]) - pixels(other_seed[0])).max() > 20
+
+
+def test_from_a_stage(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    whole = sample(capsys, cascade, "--out", tmp_path / "a", "--keep-stages")
+    base = tmp_path / "a/stages/base/000000.png"
+    assert str(base) in whole["stage_files"]
+    assert str(tmp_path / "a/stages/bridge/000000.low.png") in whole["stage_files"]
+    late = sample(capsys, cascade, "--from-stage", "bridge", "--input", base, "--out", tmp_path / "b")
+    assert [node["name"] for node in late["trace"]["nodes"]] == ["bridge"]
+    clipped = (pixels(base) == 0) | (pixels(base) == 255)
+    if not clipped.any():
+        assert np.abs(pixels(whole["files"][0]) - pixels(late["files"][0])).max() <= 3
+
+
+@pytest.mark.parametrize(("shape", "code"), [((3, 8, 8), 0), ((8, 8, 3), 1), ((3, 16, 16), 1)])
+def test_from_an_array(capsys: Capture, cascade: str, tmp_path: Path, shape: tuple[int, ...], code: int) -> None:
+    np.save(tmp_path / "low.npy", np.zeros(shape))
+    options = ("--from-stage", "bridge", "--input", str(tmp_path / "low.npy"), "--out", str(tmp_path / "out"))
+    assert run(["sample", cascade, *options]) == code
+    assert ("3x8x8" in capsys.readouterr().err) == bool(code)
+
+
+def test_until_a_stage(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    found = sample(capsys, cascade, "--until-stage", "base", "--out", tmp_path / "out")
+    assert pixels(found["files"][0]).shape == (8, 8, 3)
+
+
+def test_settings(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    settings = ("--set", "base.solver.steps=3", "--set", "bridge.inputs.low.noise.std=0.25")
+    found = sample(capsys, cascade, *settings, "--out", tmp_path / "out")
+    assert [node["steps"] for node in found["trace"]["nodes"]] == [3, 5]
+    assert found["trace"]["nodes"][1]["std"] == {"low": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--set", "base.solver.stepz=3"], 2, "steps"),
+        (["--set", "base.solver.steps=none-such"], 2, "steps"),
+        (["--until-stage", "brigde"], 2, "bridge"),
+        (["--from-stage", "base", "--input", "x.png"], 2, "low input"),
+        (["--from-stage", "bridge", "--input", "nowhere.png"], 1, "nowhere.png"),
+        (["--input", "photo=x.png"], 2, "no such input"),
+        (["--label", "3"], 2, "label"),
+        (["--size", "8"], 2, "8"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_refusals(capsys: Capture, cascade: str, tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    found, message = refuse(capsys, cascade, "--out", tmp_path / "out", *arguments)
+    assert (found, said in message) == (code, True), message
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_no_such_cascade(capsys: Capture, tmp_path: Path) -> None:
+    code, message = refuse(capsys, "emoji-exakt", "--out", tmp_path / "out")
+    assert code in (1, 2)
+    assert "emoji-exact" in message
+
+
+def test_out_is_a_file(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    code, message = refuse(capsys, cascade, "--out", tmp_path / "out")
+    assert code == 1
+    assert str(tmp_path / "out") in message
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
