@@ -117,8 +117,13 @@ def test_without_permission(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     noise().save(path)
     path.chmod(0)
-    with no_one(), pytest.raises(DataError, match="a.png: cannot be opened: permission denied. Check its permissions"):
+    with no_one(), pytest.raises(DataError, match="a.png: cannot be opened: permission denied. Check its path"):
         read_picture(path)
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0)
+    with no_one(), pytest.raises(DataError, match="closed: cannot be opened: permission denied"):
+        Folder(FolderData(path=""), folder)
+    folder.chmod(0o700)
 
 
 def test_missing(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,3 +56,14 @@ def test_ends_where_it_ends() -> None:
         DATA[len(DATA)]
     with pytest.raises(DataError, match="'nothing' are missing or damaged.*Install the package again"):
         Bundled("nothing")
+
+
+def test_lines_are_those_of_the_list_they_are_made_from() -> None:
+    tool = Path(__file__).parents[2] / "tools/make_bundled_emoji.py"
+    spec = importlib.util.spec_from_file_location("make_bundled_emoji", tool)
+    assert spec is not None
+    assert spec.loader is not None
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    rows = [json.loads(line) for line in (FOLDER / "emoji.jsonl").read_text("utf-8").splitlines()]
+    assert make.rows(make.LIST.read_text("utf-8")) == rows

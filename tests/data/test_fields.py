@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from dynaxx.data.fields import Fields
 from dynaxx.data.open import open_data
@@ -21,8 +22,9 @@ def opened(root: Path, size: tuple[int, ...] | None = None, **options: object) -
     ((2, 6, 20, 30), None, (2, 6, 20, 30)), ((2, 50), (50,), (2, 50)), ((6, 20, 30), (6, 20, 30), (1, 6, 20, 30)),
     ((6, 20, 30), (20, 30), (6, 20, 30)), ((64,), (32,), (1, 32)), ((4, 8, 16, 16), (4, 8, 8), (4, 4, 8, 8)),
 ])  # fmt: skip
-def test_one_to_three_axes(tmp_path: Path, shape: tuple[int, ...], size: tuple[int, ...] | None,
-                           expected: tuple[int, ...]) -> None:
+def test_one_to_three_axes(
+    tmp_path: Path, shape: tuple[int, ...], size: tuple[int, ...] | None, expected: tuple[int, ...]
+) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=shape))
     x = opened(tmp_path, size)[0].x
     assert tuple(x.shape) == expected
@@ -130,3 +132,8 @@ def test_rank_and_constant_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)has 2 axes \(shape \(4, 4\)\), but 3 or 4 are expected.*or set `axes`"):
         opened(tmp_path, (4, 4, 4))
     assert opened(tmp_path, range=(6, 8))[0].x.unique().tolist() == [0.0]
+
+
+def test_empty_range_is_refused_by_the_spec() -> None:
+    with pytest.raises(ValidationError, match=r"range \[2, 1\] is empty. Give \[low, high\], low first."):
+        FieldsData(path=".", range=(2, 1))

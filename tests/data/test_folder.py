@@ -70,8 +70,10 @@ def test_texts_beside(pictures: Path) -> None:
     (pictures / "z.txt").write_text("nothing")
     data = opened(pictures)
     assert data.captions == ("an a", "", "a c")
-    assert told(data) == [("z.txt", "is a caption without a file of that name."),
-                          ("b.png", "has no caption; an empty one is used.")]
+    assert told(data) == [
+        ("z.txt", "is a caption without a file of that name."),
+        ("b.png", "has no caption; an empty one is used."),
+    ]
 
 
 def test_class_folders(tmp_path: Path) -> None:
@@ -98,6 +100,8 @@ def test_no_captions_at_all(pictures: Path) -> None:
     ('{"file_name": "b.png", "label": NaN}', r"line 2: has a label that is neither a whole number nor a word \(nan\)"),
     ('{"file_name": "b.png", "label": -1}', r"line 2: has a negative label \(-1\)"),
     ('{"file_name": "gone.png", "text": "x"}', "line 2: names 'gone.png', which is not there.*Add the file"),
+    (f'{{"file_name": "{"n" * 300}.png"}}', "line 2: names 'n{300}.png', which is not there"),
+    ('{"file_name": "b\\u0000.png"}', "line 2: names 'b\x00.png', which is not there"),
     ('{"file_name": "../b.png", "text": "x"}', "line 2: names '../b.png', which lies outside the folder"),
     ('{"file_name": "/etc/passwd", "text": "x"}', "line 2: names '/etc/passwd', which lies outside the folder"),
     ('{"file_name": "notes.md", "text": "x"}', "line 2: names 'notes.md', which is of a kind that is not read"),

@@ -43,8 +43,18 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path, suffix: str) -> Non
     torch.testing.assert_close(x, torch.from_numpy(values.astype(np.float32) / 65535 * 2 - 1).expand(3, 16, 16))
 
 
-@pytest.mark.parametrize(("mode", "name"), [("CMYK", "a.jpg"), ("CMYK", "a.tiff"), ("YCbCr", "a.jpg"), ("P", "a.png"),
-                                            ("RGB", "a.webp"), ("RGB", "a.bmp"), ("P", "a.gif")])
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        ("CMYK", "a.jpg"),
+        ("CMYK", "a.tiff"),
+        ("YCbCr", "a.jpg"),
+        ("P", "a.png"),
+        ("RGB", "a.webp"),
+        ("RGB", "a.bmp"),
+        ("P", "a.gif"),
+    ],
+)
 def test_other_modes_keep_their_colours(tmp_path: Path, mode: str, name: str) -> None:
     halves(mode).save(tmp_path / name)
     picture = read_picture(tmp_path / name)
@@ -79,8 +89,9 @@ def test_palette_with_a_transparent_colour(tmp_path: Path) -> None:
     (1, (16, 24), [1, 0, 0]), (3, (16, 24), [0, 0, 1]), (6, (24, 16), [1, 0, 0]), (8, (24, 16), [0, 0, 1]),
     (2, (16, 24), [0, 0, 1]),
 ])  # fmt: skip
-def test_exif_orientation_is_obeyed(tmp_path: Path, orientation: int, shape: tuple[int, int],
-                                    first: list[float]) -> None:
+def test_exif_orientation_is_obeyed(
+    tmp_path: Path, orientation: int, shape: tuple[int, int], first: list[float]
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     halves().save(tmp_path / "a.png", exif=exif)

@@ -113,8 +113,6 @@ def test_the_adapter_passes_on_a_timestep_of_1000_levels() -> None:
         (UNetSpec(attention=(3,)), PICTURE, 0, NONE, "3 is no resolution: there are 3, numbered from 0"),
     ],
 )  # fmt: skip
-def test_what_cannot_work_is_refused(
-    spec: object, grid: Grid, told: int, asked: ConditionSpec, message: str
-) -> None:
+def test_what_cannot_work_is_refused(spec: object, grid: Grid, told: int, asked: ConditionSpec, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         make_network(spec, grid=grid, in_channels=5, told=told, condition=asked)

@@ -109,7 +109,6 @@ def test_weights_are_the_papers(std: float) -> None:
         assert found == pytest.approx(value, rel=1e-6, abs=2 / SNR_MAX)
 
 
-
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda p: p.kind)
 @pytest.mark.parametrize("prediction", ["x", "v", "u", "edm"])
 def test_a_perfect_answer_is_sampled_exactly(process: ProcessSpec, prediction: Output) -> None:

@@ -46,7 +46,13 @@ def modes(x):
 
 def run(spec, grid, draws, inputs=None, stop_std=None):
     request = Request(
-        spec=spec, grid=grid, inputs=inputs or {}, condition=Condition(("",)), draws=draws, dtype=DOUBLE, stop_std=stop_std
+        spec=spec,
+        grid=grid,
+        inputs=inputs or {},
+        condition=Condition(("",)),
+        draws=draws,
+        dtype=DOUBLE,
+        stop_std=stop_std,
     )
     return Gaussian(spec).run(request)
 

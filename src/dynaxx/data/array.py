@@ -56,5 +56,8 @@ def _damaged(where: str, error: Exception) -> DataError:
     text = str(error)
     if "allow_pickle" in text or "pickled" in text:
         return DataError(where, "is no plain array (Python objects are never loaded).", "Save it as numbers.")
-    return DataError(where, f"is damaged or no numpy file ({text.splitlines()[0] if text else type(error).__name__}).",
-                     "Save it again with numpy.save.")
+    return DataError(
+        where,
+        f"is damaged or no numpy file ({text.splitlines()[0] if text else type(error).__name__}).",
+        "Save it again with numpy.save.",
+    )

@@ -60,7 +60,8 @@ def _sheet(name: str) -> tuple[list[dict], Tensor]:
         with Image.open(FOLDER / f"{name}.png") as image:
             sheet = torch.from_numpy(np.array(image.convert("RGB")))
     except OSError as error:
-        raise DataError(str(FOLDER), f"the pictures '{name}' are missing or damaged ({error}).",
-                        "Install the package again.") from error
+        raise DataError(
+            str(FOLDER), f"the pictures '{name}' are missing or damaged ({error}).", "Install the package again."
+        ) from error
     tiles = sheet.unflatten(0, (-1, TILE)).unflatten(2, (COLUMNS, TILE))  # row, y, column, x, channel
     return rows, tiles.permute(0, 2, 4, 1, 3).flatten(0, 1)[: len(rows)].contiguous()

@@ -32,7 +32,7 @@ class Emoji:
     """
 
     def __init__(self, spec: EmojiData, root: Path | None = None, *, part: Part = "used") -> None:
-        given = spec.font if spec.font is None or root is None else str(root / spec.font)
+        given = spec.font if spec.font is None or root is None else str(root / Path(spec.font).expanduser())
         named = _named()
         self._size, (self._font, drawable) = spec.size, _opened(find_font(given))
         plain = named if has_sequences() else {char: name for char, name in named.items() if is_single(char)}
@@ -92,8 +92,11 @@ def _named() -> dict[str, str]:
     try:
         import emoji
     except ImportError as error:
-        raise MissingExtraError("emoji", "the names of emoji need the package 'emoji'.",
-                                "Run `pip install 'dynaxx[emoji]'`, or use the pictures of `kind: bundled`.") from error
+        raise MissingExtraError(
+            "emoji",
+            "the names of emoji need the package 'emoji'.",
+            "Run `pip install 'dynaxx[emoji]'`, or use the pictures of `kind: bundled`.",
+        ) from error
     full = emoji.STATUS["fully_qualified"]
     return {char: _name(char, row["en"]) for char, row in sorted(emoji.EMOJI_DATA.items()) if row["status"] == full}
 

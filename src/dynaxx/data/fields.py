@@ -46,8 +46,9 @@ class Fields:
     high] the recipe's `range` or the extremes of all data. Without a `size`, all must have the commonest shape.
     """
 
-    def __init__(self, spec: FieldsData, root: Path, *, size: tuple[int, ...] | None = None,
-                 part: Part = "used") -> None:
+    def __init__(
+        self, spec: FieldsData, root: Path, *, size: tuple[int, ...] | None = None, part: Part = "used"
+    ) -> None:
         self._size, self._kernel = size, spec.kernel
         self._axes = spec.axes or (len(size) if size else None)
         single = root.is_file()
@@ -63,8 +64,11 @@ class Fields:
         self._seen = [one for one in seen if belongs(one.id, spec.withheld, part)]
         if not self._seen:
             every = "".join(f"\n  {line}" for line in skipped[:5])
-            raise DataError(str(root), f"holds no usable array.{every}" + ("\n" if every else ""),
-                            "Put .npy or .npz files of numbers there, or correct the path.")
+            raise DataError(
+                str(root),
+                f"holds no usable array.{every}" + ("\n" if every else ""),
+                "Put .npy or .npz files of numbers there, or correct the path.",
+            )
         self.range = spec.range or _extremes(seen, root)
         notices = (Notice("", self._mapping(spec.range is not None, seen)),)
         self.report = DataReport(len(self._seen), notices, (*captions.skipped, *skipped))
@@ -107,8 +111,11 @@ class Fields:
         axes = self._axes or (array.ndim - 1 if array.ndim > 2 else array.ndim)
         if array.ndim not in (axes, axes + 1) or not 1 <= axes <= 3:
             wanted = f"{self._axes} or {self._axes + 1}" if self._axes else "1 to 4"
-            raise DataError(where, f"has {array.ndim} axes (shape {array.shape}), but {wanted} are expected.",
-                            "Save one array per sample, (*size) or (channels, *size), or set `axes`.")
+            raise DataError(
+                where,
+                f"has {array.ndim} axes (shape {array.shape}), but {wanted} are expected.",
+                "Save one array per sample, (*size) or (channels, *size), or set `axes`.",
+            )
         return (1, *array.shape) if array.ndim == axes else array.shape
 
     def _alike(self, seen: list[_Seen], skipped: list[Skipped]) -> list[_Seen]:

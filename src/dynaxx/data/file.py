@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,8 +26,7 @@ def require_file(path: Path) -> int:
             raise DataError(where, "is a link to a file that is not there.", "Put the file itself here.") from error
         raise DataError(where, "is not there.", "Check the path and its spelling.") from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DataError(where, f"cannot be opened: {reason}.", "Check its permissions.") from error
+        raise _closed(where, error) from error
     if status.st_size == 0:
         raise DataError(where, "is empty (0 bytes).", "Copy or download it again.")
     return status.st_size
@@ -34,9 +34,13 @@ def require_file(path: Path) -> int:
 
 def require_folder(path: Path) -> Path:
     """The folder itself; DataError where it is missing or a file."""
-    if not path.is_dir():
-        problem = "is a file, not a folder." if path.exists() else "there is no folder here."
-        raise DataError(str(path), problem, "Set `path` to the folder that holds the data.")
+    try:
+        os.scandir(path).close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        problem = "is a file, not a folder." if os.path.isfile(path) else "there is no folder here."
+        raise DataError(str(path), problem, "Set `path` to the folder that holds the data.") from error
+    except OSError as error:
+        raise _closed(str(path), error) from error
     return path
 
 
@@ -45,3 +49,8 @@ def listed(root: Path, endings: Iterable[str]) -> list[str]:
     wanted = frozenset(endings)
     names = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix.lower() in wanted)
     return sorted(name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/")))
+
+
+def _closed(where: str, error: OSError) -> DataError:
+    reason = (error.strerror or str(error)).lower()
+    return DataError(where, f"cannot be opened: {reason}.", "Check its path and permissions.")

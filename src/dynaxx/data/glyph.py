@@ -69,17 +69,20 @@ def _is_empty(font: ImageFont.FreeTypeFont, char: str) -> bool:
     return right <= left or bottom <= top
 
 
-def draw(font: ImageFont.FreeTypeFont, char: str, size: int, *, margin: int = 0,
-         background: str = "#ffffff") -> Image.Image | None:
+def draw(
+    font: ImageFont.FreeTypeFont, char: str, size: int, *, margin: int = 0, background: str = "#ffffff"
+) -> Image.Image | None:
     """An emoji as a `size` x `size` RGB picture, scaled to fit and centred; None where the font lacks it."""
     glyph = _canvas(font, char) if has(font, char) else None
     if glyph is None:
         return None
     fit = (size - 2 * margin) / max(glyph.size)
     # premultiplied alpha, so that no fringe of the transparent part's colour appears
-    small = glyph.convert("RGBa").resize(
-        (max(round(glyph.width * fit), 1), max(round(glyph.height * fit), 1)), Image.Resampling.LANCZOS
-    ).convert("RGBA")
+    small = (
+        glyph.convert("RGBa")
+        .resize((max(round(glyph.width * fit), 1), max(round(glyph.height * fit), 1)), Image.Resampling.LANCZOS)
+        .convert("RGBA")
+    )
     tile = Image.new("RGBA", (size, size), background)
     tile.alpha_composite(small, ((size - small.width) // 2, (size - small.height) // 2))
     return tile.convert("RGB")

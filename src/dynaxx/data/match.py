@@ -20,7 +20,7 @@ KEYWORD = 0.4
 NEARLY = 0.99
 """The most that anything but the exact caption can reach."""
 FILLERS = frozenset(
-    {"an", "and", "at", "behind", "by", "for", "from", "in", "is", "of", "on", "or", "over", "some", "the", "to", "with"}
+    {"an", "and", "at", "behind", "by", "for", "from", "in", "is", "of", "on", "or", "over", "the", "to", "with"}
 )
 _WORD = re.compile(r"[^\W_]+")
 
@@ -65,8 +65,9 @@ def suggest(prompt: str, samples: Sequence[Sample], *, count: int = 5) -> tuple[
         close = [near for word in stems(prompt) for near in difflib.get_close_matches(word, known, 2, 0.7)]
         fits = match(" ".join(close), samples)
     best = fits.sort(descending=True, stable=True)
-    captions = [samples[i].caption for value, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-                if value > 0]
+    captions = [
+        samples[i].caption for value, i in zip(best.values.tolist(), best.indices.tolist(), strict=True) if value > 0
+    ]
     return tuple(dict.fromkeys(captions))[:count]
 
 

@@ -16,8 +16,9 @@ from dynaxx.errors import DataError
 from dynaxx.spec.data import BundledData, DataSpec, EmojiData, FieldsData, FolderData, ShapesData
 
 
-def open_data(spec: DataSpec, *, size: tuple[int, ...] | None = None, root: Path | None = None,
-              part: Part = "used") -> Dataset:
+def open_data(
+    spec: DataSpec, *, size: tuple[int, ...] | None = None, root: Path | None = None, part: Part = "used"
+) -> Dataset:
     """The samples that `spec` names, each at `size` where one is asked for, by the recipe's kernel.
 
     Relative paths start at `root`, the folder of the cascade file. `part`: the samples to train on (`used`), those the
@@ -28,8 +29,11 @@ def open_data(spec: DataSpec, *, size: tuple[int, ...] | None = None, root: Path
     if isinstance(spec, ShapesData):
         return Shapes(spec, size=size)
     if size is not None and len(size) != 2:
-        raise DataError("data", f"pictures ({spec.kind}) have two axes, but the stage's grid has {len(size)} "
-                                f"({'x'.join(map(str, size))}).", "Use `kind: fields` or `shapes`, or change the size.")
+        raise DataError(
+            "data",
+            f"pictures ({spec.kind}) have two axes, but the stage's grid has {len(size)} ({'x'.join(map(str, size))}).",
+            "Use `kind: fields` or `shapes`, or change the size.",
+        )
     pictures = _pictures(spec, root, part)
     return pictures if size is None else Resized(pictures, size, spec.kernel)
 

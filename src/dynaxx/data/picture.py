@@ -76,8 +76,11 @@ def _read(path: Path, background: str) -> Picture:
         if image.width * image.height > MOST_PIXELS:
             raise _huge(where)
         if min(image.size) < LEAST_SIDE:
-            raise DataError(where, f"is only {image.width}x{image.height} pixels.",
-                            f"Use pictures of at least {LEAST_SIDE} pixels a side.")
+            raise DataError(
+                where,
+                f"is only {image.width}x{image.height} pixels.",
+                f"Use pictures of at least {LEAST_SIDE} pixels a side.",
+            )
         notices = tuple(_notices(image, path))
         image.load()
         values = rgb(ImageOps.exif_transpose(image), background=background, where=where)

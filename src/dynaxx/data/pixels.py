@@ -32,7 +32,8 @@ def _grey(values: NDArray[np.float32], top: float, where: str) -> NDArray[np.flo
         raise DataError(where, "holds NaN or infinite values.", "Replace them, or leave the file out.")
     if values.min() < 0 or values.max() > top:
         raise DataError(
-            where, f"holds numbers from {values.min():g} to {values.max():g}, not from 0 to {top:g}.",
+            where,
+            f"holds numbers from {values.min():g} to {values.max():g}, not from 0 to {top:g}.",
             "Save it as an 8- or 16-bit picture, or as .npy for `kind: fields`.",
         )
     return np.repeat(values[..., None] / np.float32(top), 3, axis=2)

@@ -59,8 +59,11 @@ def refuse(place: str, skipped: Sequence[Skipped]) -> None:
     """Raise a DataError that lists the files which cannot be used, if there are any."""
     if skipped:
         listed = "\n".join(f"  {line}" for line in _grouped([(s.file, f"{s.reason} {s.fix}") for s in skipped]))
-        raise DataError(place, f"{len(skipped)} of its files cannot be used:\n{listed}\n",
-                        "Mend or remove them, or set on_bad: skip.")
+        raise DataError(
+            place,
+            f"{len(skipped)} of its files cannot be used:\n{listed}\n",
+            "Mend or remove them, or set on_bad: skip.",
+        )
 
 
 def _grouped(entries: Sequence[tuple[str, str]]) -> list[str]:

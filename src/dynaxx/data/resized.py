@@ -44,8 +44,11 @@ class Resized:
 def fit(x: Tensor, size: Sequence[int], kernel: str) -> Tensor:
     """`x (C, *n)` on a grid of `size`: cropped about its centre, resampled, overshoot cut off."""
     if x.ndim - 1 != len(size):
-        raise DataError("data", f"a signal with {x.ndim - 1} axes does not fit a grid with {len(size)} "
-                                f"({'x'.join(map(str, size))}).", "Change the stage's size or its data.")
+        raise DataError(
+            "data",
+            f"a signal with {x.ndim - 1} axes does not fit a grid with {len(size)} ({'x'.join(map(str, size))}).",
+            "Change the stage's size or its data.",
+        )
     if tuple(x.shape[1:]) == tuple(size):
         return x
     return resample(crop(x, size)[None], tuple(size), kernel)[0].clamp(-1, 1)

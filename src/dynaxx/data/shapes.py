@@ -85,8 +85,15 @@ class Shapes:
         colour = _choose(tuple(COLOURS), u[3])
         ground = _choose(tuple(name for name in COLOURS if name != colour), u[4])
         at = (REACH * (2 * u[6] - 1), REACH * (2 * u[7] - 1))
-        return Scene(_choose(tuple(OUTLINES), u[0]), _choose(tuple(TEXTURES), u[1]), _choose(tuple(SIZES), u[2]),
-                     colour, ground, _choose(tuple(MOVES), u[5]), at)
+        return Scene(
+            _choose(tuple(OUTLINES), u[0]),
+            _choose(tuple(TEXTURES), u[1]),
+            _choose(tuple(SIZES), u[2]),
+            colour,
+            ground,
+            _choose(tuple(MOVES), u[5]),
+            at,
+        )
 
     def _caption(self, scene: Scene) -> str:
         return scene.caption if len(self._size) == 2 else f"{scene.caption} moving {scene.move}"

@@ -70,8 +70,11 @@ def _csv(path: Path) -> list[tuple[int, dict[str, Any] | str]]:
     reader = csv.DictReader(io.StringIO(text_of(path), newline=""))
     try:
         if "file_name" not in (reader.fieldnames or ()):
-            raise DataError(str(path), f"has no column file_name (columns: {', '.join(reader.fieldnames or ())}).",
-                            "Name the column that holds the file names file_name.")
+            raise DataError(
+                str(path),
+                f"has no column file_name (columns: {', '.join(reader.fieldnames or ())}).",
+                "Name the column that holds the file names file_name.",
+            )
         return [(reader.line_num, _typed(row)) for row in reader]
     except csv.Error as error:
         raise DataError(str(path), f"is not CSV ({error}).", "Save it as CSV with commas, in UTF-8.") from error

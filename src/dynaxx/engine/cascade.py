@@ -96,8 +96,8 @@ class Cascade:
         spec = override(self.spec, settings)
         for old, new in zip(self.spec.stages, spec.stages, strict=True):
             if stage_weights_id(self.spec, old.name) != stage_weights_id(spec, new.name):
-                problem, fix = "the settings change what was trained, not only how it runs.", "Change the file and train."
-                raise SpecError(f"stage {old.name!r}", problem, fix)
+                problem = "the settings change what was trained, not only how it runs."
+                raise SpecError(f"stage {old.name!r}", problem, "Change the file and train.")
         return Cascade(spec, self.stages, root=self.root, runtime=self.runtime)
 
     def sample(
@@ -143,13 +143,17 @@ class Cascade:
         names = [node.name for node in chosen]
         kept = frozenset(names if keep is True else keep or ())
         draws = Draws(seed, "", tuple(ids) if ids is not None else tuple(range(total)))
-        asked = {"prompts": spread(prompts, num), "labels": spread(classes, num), "field": field}
-        run = self._run(chosen, given, draws, kept, on_step, lambda: encode(self.spec.condition, **asked, count=total))
+        texts, numbers = spread(prompts, num), spread(classes, num)
+
+        def encoder() -> Condition:
+            return encode(self.spec.condition, prompts=texts, labels=numbers, field=field, count=total)
+
+        run = self._run(chosen, given, draws, kept, on_step, encoder)
         with torch.inference_mode():
             for event in events(chosen, keep={*kept, *given, names[-1]}, placement=self.runtime.placement):
                 run.execute(event)
         outputs = {name: run.outputs[name] for name in names if name in kept}
-        return Samples(run.outputs[names[-1]], outputs, run.inputs, tuple(asked["prompts"] or ()), run.trace)
+        return Samples(run.outputs[names[-1]], outputs, run.inputs, tuple(texts or ()), run.trace)
 
     def _run(
         self,

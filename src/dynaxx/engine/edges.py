@@ -27,18 +27,15 @@ def carry(
     resampling to `size` as the edge says, and come with the levels that the stage is told.
     """
     low = blur(merge(edge, parents, mask), edge.blur_std)
-    plain = Input(
-        x=low, source=low, kernel=kernels(edge, size),
-        blur=edge.blur_std if edge.blur and edge.blur.told else 0.0,
-    )  # fmt: skip
-    if edge.noise is None:
+    told_blur = edge.blur_std if edge.blur and edge.blur.told else 0.0
+    plain = Input(x=low, source=low, kernel=kernels(edge, size), blur=told_blur)
+    noise = edge.noise
+    if noise is None:
         return replace(plain, x=resample(low, size, plain.kernel))
-    if edge.noise.redraw == "once":
-        return _noisy(plain, edge.noise, size, draws, 0)
-    return replace(
-        _noisy(plain, edge.noise, size, draws, 0),
-        redraw=lambda evaluation: _noisy(plain, edge.noise, size, draws, evaluation + 1),
-    )
+    first = _noisy(plain, noise, size, draws, 0)
+    if noise.redraw == "once":
+        return first
+    return replace(first, redraw=lambda evaluation: _noisy(plain, noise, size, draws, evaluation + 1))
 
 
 def _noisy(plain: Input, noise: EdgeNoise, size: tuple[int, ...], draws: Draws, draw: int) -> Input:

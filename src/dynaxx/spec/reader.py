@@ -17,7 +17,7 @@ _KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
 _EXPONENT = re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)$")
 
 
-class _Loader(_Base):  # type: ignore[misc]
+class _Loader(_Base):
     """A safe loader for JSON-like data: dates stay text, other tags are refused."""
 
     yaml_constructors = {

@@ -17,9 +17,7 @@ Backbone = Callable[[Tensor, Tensor, Tensor | None, Condition], Tensor]
 """`x (B, C_in, *size)`, `level (B,)` and `told (B, n)` in [0, 1], condition -> `(B, C, *size)`."""
 
 
-def make_network(
-    spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, condition: ConditionSpec
-) -> nn.Module:
+def make_network(spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, condition: ConditionSpec) -> nn.Module:
     """A network with fresh weights that answers on `grid` and can take all that it will be given.
 
     Raises:
@@ -48,12 +46,14 @@ def adapt(network: nn.Module) -> Backbone:
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """The network without dropout for as long as it samples, and as it was afterwards."""
-    training = network.training
+    if not network.training:
+        yield
+        return
     network.eval()
     try:
         yield
     finally:
-        network.train(training)
+        network.train()
 
 
 def _unet(spec: UNetSpec, grid: Grid, in_channels: int, told: int, condition: ConditionSpec) -> nn.Module:

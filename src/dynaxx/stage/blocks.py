@@ -114,9 +114,7 @@ class Layer(nn.Module):
         self.itself = Attention(outward, head_dim) if head_dim else None
         self.text = Attention(outward, head_dim, context=text_width) if head_dim and text_width else None
 
-    def forward(
-        self, x_bcs: Tensor, embedding_be: Tensor, text_btd: Tensor | None, mask_bt: Tensor | None
-    ) -> Tensor:
+    def forward(self, x_bcs: Tensor, embedding_be: Tensor, text_btd: Tensor | None, mask_bt: Tensor | None) -> Tensor:
         """`(B, inward, *size)` to `(B, outward, *size)`."""
         x_bcs = self.block(x_bcs, embedding_be)
         if self.itself is not None:
@@ -136,9 +134,7 @@ class Embedding(nn.Module):
         self.text = nn.Linear(text_width, outward) if text_width else None
         self.out = nn.Linear(outward, outward)
 
-    def forward(
-        self, levels: Tensor, labels: Tensor | None, text_btd: Tensor | None, mask_bt: Tensor | None
-    ) -> Tensor:
+    def forward(self, levels: Tensor, labels: Tensor | None, text_btd: Tensor | None, mask_bt: Tensor | None) -> Tensor:
         """From `levels (B, 1 + told)`, `labels (B,)` (-1: none) and text with its mask to `(B, E)`."""
         hidden = self.levels(waves(levels, self.width).flatten(1).to(self.levels.weight.dtype))
         if self.label is not None and labels is not None:

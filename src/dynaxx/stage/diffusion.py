@@ -74,9 +74,7 @@ class Diffusion:
         with evaluating(self.network):
             return run_denoiser(spec, self.denoiser, replace(request, condition=asked))
 
-    def loss(
-        self, x: Tensor, t: Tensor, eps: Tensor, inputs: Mapping[str, Input], condition: Condition
-    ) -> Tensor:
+    def loss(self, x: Tensor, t: Tensor, eps: Tensor, inputs: Mapping[str, Input], condition: Condition) -> Tensor:
         """`w(std) |x_hat - x|^2 / (C N)` per sample, `(B,)`, measured on the network's own answer.
 
         Args:
