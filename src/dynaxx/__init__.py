@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dynaxx.errors import DataError, DynaxxError, MissingExtraError, RunError, SpecError, UsageError
+from dynaxx.errors import DataError, DynaxxError, MissingExtraError, RunError, SpecError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from dynaxx.engine.cascade import Cascade
@@ -25,6 +25,7 @@ __all__ = [
     "MissingExtraError",
     "RunError",
     "SpecError",
+    "StoppedError",
     "UsageError",
     "dump",
     "load",

@@ -5,6 +5,7 @@
     |-- SpecError           a cascade file says something that cannot be meant  exit code 2
     |-- DataError           a file or folder the user named cannot be used      exit code 1
     |-- RunError            a run could not be carried out                      exit code 1
+    |-- StoppedError        a signal asked to stop, and the work is saved       exit code 128 + signal
     `-- MissingExtraError   an optional package is needed (also ImportError)    exit code 1
 
 Each names the place, the problem with its value, and the way out.
@@ -12,13 +13,11 @@ Each names the place, the problem with its value, and the way out.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class DynaxxError(ValueError):
     """An error with a place, a problem and a way out: `where: problem fix`."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, where: str, problem: str, fix: str = "") -> None:
         super().__init__(f"{where}: {problem} {fix}".strip() if where else f"{problem} {fix}".strip())
@@ -43,6 +42,14 @@ class DataError(DynaxxError):
 
 class RunError(DynaxxError):
     """A run could not be carried out with these inputs, weights or devices."""
+
+
+class StoppedError(DynaxxError):
+    """A signal (130: Ctrl-C, 143: SIGTERM) asked a training to stop; the same command goes on from there."""
+
+    def __init__(self, where: str, problem: str, signal: int) -> None:
+        super().__init__(where, problem, "The same command goes on from there.")
+        self.exit_code = 128 + signal
 
 
 class MissingExtraError(DynaxxError, ImportError):

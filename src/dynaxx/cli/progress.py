@@ -1,13 +1,15 @@
-"""A progress bar on stderr while a cascade runs, where a terminal watches."""
+"""Progress on stderr while a cascade runs or is trained."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 OnStep = Callable[[str, Any], None]
+EVERY_S = 30.0
 
 
 @contextmanager
@@ -28,3 +30,43 @@ def bar() -> Iterator[OnStep | None]:
             progress.update(task, description=node, total=step.count, completed=step.index + 1)
 
         yield on_step
+
+
+@contextmanager
+def training_bar() -> Iterator[Callable[[Any], None]]:
+    """A callback for training steps: a bar on a terminal, elsewhere a line on stderr every half minute."""
+    from dynaxx.cli.answer import notes
+
+    if not sys.stderr.isatty():
+        yield _Lines().show
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[facts]}"), console=notes(), transient=True) as progress:
+        task = progress.add_task("", total=None, facts="")
+
+        def on_step(step: Any) -> None:
+            progress.update(task, description=step.stage, total=step.steps, completed=step.step, facts=_facts(step))
+
+        yield on_step
+
+
+class _Lines:
+    """A line for the first step, the last, and one every `EVERY_S` seconds."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def show(self, step: Any) -> None:
+        """Take in a step."""
+        if step.step in (1, step.steps) or time.monotonic() >= self._due:
+            self._due = time.monotonic() + EVERY_S
+            left = f"{step.left_s / 60:.0f} min left"
+            print(f"{step.stage:>10}  {step.step}/{step.steps}  {_facts(step)}  {left}", file=sys.stderr)
+
+
+def _facts(step: Any) -> str:
+    levels = " ".join(f"{name} {loss:.3f}" for name, loss in step.by_level.items())
+    skipped = f"  {step.skipped} skipped" if step.skipped else ""
+    return f"loss {step.loss:.4f} ({levels})  {step.images_per_s:.0f} images/s{skipped}"

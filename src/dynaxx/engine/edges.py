@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import final
 
 import torch
 from torch import Tensor
 
-from dynaxx.noise.augment import noised
+from dynaxx.noise.augment import augment_level, noised
 from dynaxx.noise.denoiser import Input
 from dynaxx.signal.bands import band_split
 from dynaxx.signal.blur import blur
@@ -18,40 +19,59 @@ from dynaxx.spec.edge import EdgeNoise, EdgeSpec
 from dynaxx.spec.graph import kernels
 
 
+@final
+@dataclass(frozen=True)
+class Strength:
+    """The levels of noise and blur on an edge: numbers for the whole batch, or `(B, 1, ...)`, one per sample."""
+
+    noise: float | Tensor = 0.0
+    blur: float | Tensor = 0.0
+
+
 def carry(
-    edge: EdgeSpec, parents: Sequence[Tensor], size: tuple[int, ...], draws: Draws, *, mask: Tensor | None = None
+    edge: EdgeSpec,
+    parents: Sequence[Tensor],
+    size: tuple[int, ...],
+    draws: Draws,
+    *,
+    mask: Tensor | None = None,
+    strength: Strength | None = None,
 ) -> Input:
     """Bring the parents' outputs to a stage's grid as its input.
 
     The parents `(B, C, *size_k)` are merged on the first one's grid, blurred, made noisy before or after the
-    resampling to `size` as the edge says, and come with the levels that the stage is told.
+    resampling to `size` as the edge says, and come with the levels that the stage is told. `strength` stands in
+    place of the edge's own levels, as in training.
     """
-    low = blur(merge(edge, parents, mask), edge.blur_std)
-    told_blur = edge.blur_std if edge.blur and edge.blur.told else 0.0
+    strength = strength or Strength(edge.std, edge.blur_std)
+    low = blur(merge(edge, parents, mask), strength.blur)
+    told_blur = strength.blur if edge.blur and edge.blur.told else 0.0
     plain = Input(x=low, source=low, kernel=kernels(edge, size), blur=told_blur)
     noise = edge.noise
     if noise is None:
         return replace(plain, x=resample(low, size, plain.kernel))
-    first = _noisy(plain, noise, size, draws, 0)
+    first = _noisy(plain, noise, strength.noise, size, draws, 0)
     if noise.redraw == "once":
         return first
-    return replace(first, redraw=lambda evaluation: _noisy(plain, noise, size, draws, evaluation + 1))
+    return replace(first, redraw=lambda number: _noisy(plain, noise, strength.noise, size, draws, number + 1))
 
 
-def _noisy(plain: Input, noise: EdgeNoise, size: tuple[int, ...], draws: Draws, draw: int) -> Input:
+def _noisy(
+    plain: Input, noise: EdgeNoise, std: float | Tensor, size: tuple[int, ...], draws: Draws, draw: int
+) -> Input:
     low = plain.source
     if noise.at == "low":
-        low = _put_on(low, noise, draws, draw)
+        low = _put_on(low, noise, std, draws, draw)
     high = resample(low, size, plain.kernel)
     if noise.at == "high":
-        high = _put_on(high, noise, draws, draw)
-    alpha = (1 + noise.std**2) ** -0.5 if noise.form == "preserving" else 1.0
-    return replace(plain, x=high, source=low, std=noise.std if noise.told else 0.0, alpha=alpha, noise_at=noise.at)
+        high = _put_on(high, noise, std, draws, draw)
+    alpha = augment_level(std, noise.form).alpha
+    return replace(plain, x=high, source=low, std=std if noise.told else 0.0, alpha=alpha, noise_at=noise.at)
 
 
-def _put_on(x: Tensor, noise: EdgeNoise, draws: Draws, draw: int) -> Tensor:
+def _put_on(x: Tensor, noise: EdgeNoise, std: float | Tensor, draws: Draws, draw: int) -> Tensor:
     eps = draws.normal("augment", tuple(x.shape[1:]), draw=draw, device=x.device, dtype=x.dtype)
-    return noised(x, noise.std, eps, noise.form)
+    return noised(x, std, eps, noise.form)
 
 
 def merge(edge: EdgeSpec, parents: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:

@@ -14,12 +14,14 @@ from dynaxx.signal.resample import along
 Border = Literal["reflect", "periodic"]
 
 
-def blur(x: Tensor, std: float, *, border: Border = "reflect") -> Tensor:
+def blur(x: Tensor, std: float | Tensor, *, border: Border = "reflect") -> Tensor:
     """`x` of shape `(B, C, *size)` convolved with a Gaussian of width `std` in sites; std 0 gives x itself.
 
     `reflect` mirrors the signal at its outer edges (the edge site is repeated), `periodic` wraps it around. Both keep
-    constants and sums.
+    constants and sums. A tensor `(B, 1, ...)` gives every sample a width of its own.
     """
+    if isinstance(std, Tensor):
+        return _each(x, std.flatten().tolist(), border)
     if not std >= 0:
         raise UsageError("blur", f"expects a width in sites of at least 0, but got {std}.")
     if not std:
@@ -27,6 +29,15 @@ def blur(x: Tensor, std: float, *, border: Border = "reflect") -> Tensor:
     for dim in range(2, x.ndim):
         x = along(x, dim, blur_matrix(x.shape[dim], float(std), border).to(x.dtype).to(x.device))
     return x
+
+
+def _each(x: Tensor, stds: list[float], border: Border) -> Tensor:
+    """Samples of one width are blurred together."""
+    blurred = torch.empty_like(x)
+    for std in set(stds):
+        rows = [row for row, other in enumerate(stds) if other == std]
+        blurred[rows] = blur(x[rows], std, border=border)
+    return blurred
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
 
 import torch
@@ -25,6 +26,7 @@ from dynaxx.stage.condition import Condition
 from dynaxx.stage.denoise import run_denoiser, without_low
 from dynaxx.stage.stage import Request
 from dynaxx.stage.weighting import prediction_weight
+from dynaxx.stage.weights import save_network
 
 
 @final
@@ -95,3 +97,7 @@ class Diffusion:
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)
+
+    def save(self, folder: Path) -> None:
+        """Write the network's configuration and weights."""
+        save_network(self.network, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import final
 
 import torch
@@ -16,6 +17,7 @@ from dynaxx.stage.backbone import adapt, evaluating
 from dynaxx.stage.beside import Beside
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import Request
+from dynaxx.stage.weights import save_network
 
 
 @final
@@ -51,3 +53,7 @@ class Regression:
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)
+
+    def save(self, folder: Path) -> None:
+        """Write the network's configuration and weights."""
+        save_network(self.network, folder)

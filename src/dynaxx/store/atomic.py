@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,27 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         reason = (error.strerror or str(error)).lower()
         fix = WAYS_OUT.get(error.errno or 0, "")
         raise RunError(str(path), f"cannot be written: {reason}.", fix) from error
+
+
+def publish(aside: Path, target: Path) -> None:
+    """Give a folder that was written aside its name, durably; a folder of that name is removed only afterwards.
+
+    Raises:
+        RunError: where it cannot be renamed.
+    """
+    stale = target.with_name(f".{target.name}.old")
+    try:
+        if target.exists():
+            shutil.rmtree(stale, ignore_errors=True)
+            target.rename(stale)
+        _flush_folder(aside)
+        aside.rename(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fix = WAYS_OUT.get(error.errno or 0, "")
+        raise RunError(str(target), f"cannot be put in place: {reason}.", fix) from error
+    shutil.rmtree(stale, ignore_errors=True)
 
 
 def _replace(target: Path, data: bytes) -> None:

@@ -1,0 +1,141 @@
+"""The training loop: a generator of steps; progress, logs, checkpoints and pictures belong to the caller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from dynaxx.errors import RunError
+from dynaxx.signal.random import Draws
+from dynaxx.stage.diffusion import Diffusion
+from dynaxx.train.fitting import Fitting, Trainable
+from dynaxx.train.optimise import learning_rate
+from dynaxx.train.pairs import Batch, Pairs
+from dynaxx.train.step import TrainStep, by_level
+
+PATIENCE = 8
+"""As many steps in a row may fail before the training does."""
+
+
+@final
+@dataclass(frozen=True)
+class Passed:
+    """What one step's evaluations gave: losses per sample with their log-SNR, the gradient's norm, the samples."""
+
+    loss: float
+    grad_norm: float
+    by_level: dict[str, float]
+    ids: tuple[str, ...]
+
+    @property
+    def finite(self) -> bool:
+        """Whether loss and gradient are numbers."""
+        return abs(self.loss) < float("inf") and self.grad_norm < float("inf")
+
+
+def fit(fitting: Fitting, pairs: list[Pairs]) -> Iterator[TrainStep]:
+    """Train to `train.steps`, one optimiser step at a time, from wherever `fitting` stands.
+
+    A stage that is repeated has pairs for each of its passes, which take turns. A step whose loss or gradient is no
+    number is skipped and counted.
+
+    Raises:
+        RunError: naming the samples, where several steps in a row had to be skipped.
+    """
+    fitting.stage.network.train()
+    failed = 0
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(_batches, fitting, pairs, fitting.step)
+        while fitting.step < fitting.train.steps:
+            start = time.perf_counter()
+            batches = upcoming.result()
+            upcoming = pool.submit(_batches, fitting, pairs, fitting.step + 1)
+            rate = learning_rate(fitting.train.optimizer, fitting.step, fitting.train.steps)
+            passed = _evaluate(fitting, batches)
+            failed = 0 if passed.finite else failed + 1
+            _take(fitting, passed, rate)
+            if failed == PATIENCE:
+                raise _diverged(fitting, passed)
+            yield _told(fitting, passed, rate, time.perf_counter() - start)
+
+
+def _batches(fitting: Fitting, pairs: list[Pairs], step: int) -> list[Batch]:
+    """This process's batches of a step, one per accumulated part."""
+    size, first = fitting.train.batch_size, step * fitting.batch
+    makers = pairs[step % len(pairs)]
+    parts = range(first, first + fitting.batch, size)
+    return [makers.batch(fitting.machine.mine(start, size)) for start in parts] if step < fitting.train.steps else []
+
+
+def _evaluate(fitting: Fitting, batches: list[Batch]) -> Passed:
+    """Gradients of the mean loss over all parts and processes, clipped."""
+    machine, optimiser = fitting.machine, fitting.optimiser
+    _seed(fitting)
+    losses = list[Tensor]()
+    for batch in batches:
+        with machine.mixed():
+            each = losses_of(fitting.stage, batch)
+        losses.append(each.detach())
+        optimiser.scaler.scale(each.mean() / len(batches)).backward()
+    machine.average_gradients(optimiser.parameters)
+    norm, every = optimiser.clip(), torch.cat(losses)
+    loss = machine.mean(every.mean())
+    ids = tuple(name for batch in batches for name in batch.ids)
+    return Passed(loss.item(), norm.item(), _by_level(fitting.stage, batches, every), ids)
+
+
+def losses_of(stage: Trainable, batch: Batch) -> Tensor:
+    """The loss of each sample, `(B,)`."""
+    if isinstance(stage, Diffusion):
+        return stage.loss(batch.x, batch.t, batch.eps, batch.inputs, batch.condition)
+    return stage.loss(batch.x, batch.inputs, batch.condition)
+
+
+def _by_level(stage: Trainable, batches: list[Batch], losses: Tensor) -> dict[str, float]:
+    if not isinstance(stage, Diffusion):
+        return {}
+    logsnr = stage.process.level(torch.cat([batch.t for batch in batches])).logsnr
+    assert isinstance(logsnr, Tensor)
+    return by_level(losses, logsnr)
+
+
+def _take(fitting: Fitting, passed: Passed, rate: float) -> None:
+    """Change weights and average by what passed, or skip it; count it either way."""
+    fitting.step += 1
+    fitting.images += fitting.batch
+    if passed.finite:
+        fitting.optimiser.step(rate)
+        fitting.ema.update(fitting.images, fitting.batch)
+    else:
+        fitting.skipped += 1
+        fitting.optimiser.skip()
+
+
+def _seed(fitting: Fitting) -> None:
+    """Dropout's numbers: a function of (seed, stage, step, process)."""
+    draws = Draws(fitting.train.seed, fitting.stage.spec.name, (fitting.step,))
+    torch.manual_seed(int(draws.bits("torch", (1,), draw=fitting.machine.rank)))
+
+
+def _told(fitting: Fitting, passed: Passed, rate: float, seconds: float) -> TrainStep:
+    return TrainStep(
+        stage=fitting.stage.spec.name, step=fitting.step, steps=fitting.train.steps, loss=passed.loss,
+        grad_norm=passed.grad_norm, lr=rate, images=fitting.images, images_per_s=fitting.batch / seconds,
+        skipped=fitting.skipped, by_level=passed.by_level,
+    )  # fmt: skip
+
+
+def _diverged(fitting: Fitting, passed: Passed) -> RunError:
+    shown = ", ".join(dict.fromkeys(passed.ids[:5]))
+    problem = (
+        f"the loss is {passed.loss:g} and the gradient's norm {passed.grad_norm:g} in {PATIENCE} steps in a row, "
+        f"the last over samples {shown}{', ...' if len(passed.ids) > 5 else ''}."
+    )
+    fix = "Lower train.optimizer.lr, or look at these samples; the newest checkpoint is from before."
+    return RunError(f"stage {fitting.stage.spec.name!r}, step {fitting.step}", problem, fix)

@@ -1,0 +1,94 @@
+"""The folder of a training: a cascade folder that grows stage by stage, and beside it all that training needs."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from dynaxx.engine.folder import LINEAGE
+from dynaxx.errors import RunError
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.identity import stage_weights_id
+from dynaxx.spec.override import override
+
+
+@final
+@dataclass(frozen=True)
+class RunFolder:
+    """`stages/NAME` holds finished stages; `training/NAME` checkpoints, log and pictures; `training/data` the data."""
+
+    path: Path
+
+    def make(self) -> None:
+        """Make it, parents too.
+
+        Raises:
+            RunError: where it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise RunError(str(self.path), f"cannot be made: {reason}.", "Choose another folder.") from error
+
+    @property
+    def data(self) -> Path:
+        """Decoded data."""
+        return self.path / "training" / "data"
+
+    def stage(self, name: str) -> Path:
+        """A stage's weights, contract and lineage."""
+        return self.path / "stages" / name
+
+    def notes(self, name: str) -> Path:
+        """A stage's log, pictures and checkpoints."""
+        return self.path / "training" / name
+
+    def checkpoints(self, name: str) -> Path:
+        """A stage's checkpoints."""
+        return self.notes(name) / "checkpoints"
+
+    def lineage(self, name: str) -> dict[str, Any] | None:
+        """How a finished stage was made; None while it is not finished."""
+        try:
+            found = json.loads((self.stage(name) / LINEAGE).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def finished(self, spec: CascadeSpec, name: str) -> bool:
+        """Whether the stage was trained to the end by this very recipe."""
+        lineage = self.lineage(name)
+        return lineage is not None and lineage.get("weights_id") == stage_weights_id(spec, name)
+
+
+def recipe_id(spec: CascadeSpec, name: str) -> str:
+    """The id of a stage's training but for its length, so that it can be trained on for longer."""
+    return stage_weights_id(override(spec, {f"{name}.train.steps": 1}), name)
+
+
+def settled(spec: CascadeSpec, root: Path | None, folder: Path) -> CascadeSpec:
+    """The cascade with paths that started at `root` starting at `folder`, as its file will lie there."""
+    changes: dict[str, Any] = {}
+    if (path := getattr(spec.data, "path", None)) is not None:
+        assert spec.data is not None
+        changes["data"] = spec.data.model_copy(update={"path": _moved(path, root, folder)})
+    stages = []
+    for stage in spec.stages:
+        update: dict[str, Any] = {} if stage.weights is None else {"weights": _moved(stage.weights, root, folder)}
+        data: Any = getattr(stage, "data", None)
+        if getattr(data, "path", None) is not None:
+            update["data"] = data.model_copy(update={"path": _moved(data.path, root, folder)})
+        stages.append(stage.model_copy(update=update) if update else stage)
+    return spec.model_copy(update={**changes, "stages": tuple(stages)})
+
+
+def _moved(path: str, root: Path | None, folder: Path) -> str:
+    place = (root or Path()) / Path(path).expanduser()
+    try:
+        return Path(os.path.relpath(place, folder)).as_posix()
+    except ValueError:  # another drive
+        return str(place.absolute())

@@ -1,0 +1,125 @@
+"""What a training learns from: the data of a cascade on the grids of its stages, and what the samples are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from dynaxx.data.open import open_data
+from dynaxx.data.sample import Dataset
+from dynaxx.errors import DataError, SpecError
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.condition import ConditionSpec
+from dynaxx.spec.data import BundledData, DataSpec, EmojiData, FolderData
+from dynaxx.spec.graph import nodes
+from dynaxx.spec.plain import plain
+from dynaxx.stage.condition import Condition, encode
+from dynaxx.stage.text_encoder import make_text_encoder
+from dynaxx.train.signals import Signals, Size, keep_signals, read_signals
+
+KERNEL = "bicubic-antialias"
+PICTURES = FolderData, BundledData, EmojiData
+CHUNK = 256
+GIVEN = "given"
+
+
+@final
+@dataclass(frozen=True)
+class Material:
+    """The signals, and one condition per different caption and label: sample i is asked for `condition[asked[i]]`."""
+
+    signals: Signals
+    condition: Condition
+    asked: tuple[int, ...]
+
+
+def gather(spec: CascadeSpec, data: Dataset | None, *, root: Path | None, cache: Path, kept: bool = False) -> Material:
+    """Decode or reopen the data of a cascade, check that it fits, and encode its captions and labels.
+
+    Files on disk are decoded again only where they changed; a dataset that is given, always, unless it was just `kept`.
+
+    Raises:
+        SpecError: where no data is named, or the grids do not fit it.
+        DataError: where it cannot be used.
+    """
+    sizes = tuple(dict.fromkeys(node.grid.size for node in nodes(spec)))
+    signals = (read_signals(cache / GIVEN) if kept and data is not None else None) or _signals(
+        spec, data, sizes, root, cache
+    )
+    _check_channels(spec, signals)
+    _check_asked(spec.condition, signals)
+    return Material(signals, *_condition(spec.condition, signals))
+
+
+def _signals(
+    spec: CascadeSpec, data: Dataset | None, sizes: tuple[Size, ...], root: Path | None, cache: Path
+) -> Signals:
+    if data is not None:
+        return keep_signals(data, sizes, KERNEL, cache / GIVEN, as_bytes=False)
+    if spec.data is None:
+        fix = "Add `data` to the cascade file, or name a folder (--data DIR, data=...)."
+        raise SpecError("data", "is not given, so there is nothing to train on.", fix)
+    folder = cache / _stamp(spec.data, sizes, root)
+    if (kept := read_signals(folder)) is not None:
+        return kept
+    largest = max(sizes, key=lambda size: (len(size), *size))
+    opened = open_data(spec.data, size=largest, root=root)
+    kernel = getattr(spec.data, "kernel", KERNEL)
+    return keep_signals(opened, sizes, kernel, folder, as_bytes=isinstance(spec.data, PICTURES))
+
+
+def _stamp(spec: DataSpec, sizes: tuple[Size, ...], root: Path | None) -> str:
+    """A name for the recipe, the grids, and the files as they lie on disk."""
+    known: list[object] = [plain(spec), sizes]
+    if (path := getattr(spec, "path", None)) is not None:
+        place = (root or Path()) / Path(path).expanduser()
+        files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+        known += [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
+    return hashlib.blake2b(json.dumps(known).encode(), digest_size=8).hexdigest()
+
+
+def _check_channels(spec: CascadeSpec, signals: Signals) -> None:
+    have = next(iter(signals.arrays.values())).shape[1]
+    for node in nodes(spec):
+        if node.grid.space != "pixels":
+            fix = "Train stages in pixels."
+            raise SpecError(f"stages.{node.index}.out.space", f"is {node.grid.space!r}, a latent space.", fix)
+        if node.grid.channels != have:
+            problem = f"is {node.grid.channels}, but the data has {have}."
+            raise SpecError(f"stages.{node.index}.out.channels", problem, f"Set it to {have}.")
+
+
+def _check_asked(spec: ConditionSpec, signals: Signals) -> None:
+    if spec.field is not None:
+        raise SpecError("condition.field", "data brings no fields to train with.", "Remove it.")
+    if spec.text is not None and not any(fact.caption for fact in signals.facts):
+        fix = "Add captions (metadata.jsonl, .txt files, or a folder per class), or remove condition.text."
+        raise DataError("data", "has no captions, but the cascade takes text.", fix)
+    if spec.label is None:
+        return
+    for fact in signals.facts:
+        if fact.label is None:
+            raise DataError(f"sample {fact.id!r}", "has no label, but the cascade takes one.", "Label it.")
+        if not 0 <= fact.label < spec.label.classes:
+            fix = f"Set condition.label.classes to more than {fact.label}."
+            raise DataError(f"sample {fact.id!r}", f"has label {fact.label} of {spec.label.classes} classes.", fix)
+
+
+def _condition(spec: ConditionSpec, signals: Signals) -> tuple[Condition, tuple[int, ...]]:
+    """All that samples are asked for, each different one encoded once."""
+    places: dict[tuple[str, int | None], int] = {}
+    for fact in signals.facts:
+        places.setdefault((fact.caption if spec.text else "", fact.label if spec.label else None), len(places))
+    encoder = make_text_encoder(spec.text) if spec.text else None
+    kinds, whole = list(places), None
+    for start in range(0, len(kinds), CHUNK):
+        texts, labels = zip(*kinds[start : start + CHUNK], strict=True)
+        numbers = [-1 if label is None else label for label in labels] if spec.label else None
+        part = encode(spec, prompts=list(texts), labels=numbers, count=len(texts), encoder=encoder)
+        whole = part if whole is None else whole.joined(part)
+    assert whole is not None
+    asked = [places[fact.caption if spec.text else "", fact.label if spec.label else None] for fact in signals.facts]
+    return whole, tuple(asked)

@@ -1,0 +1,126 @@
+"""Train a cascade: its stages one after another, each from where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from dynaxx.data.sample import Dataset
+from dynaxx.engine.folder import save_head
+from dynaxx.errors import UsageError
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.graph import Node, nodes
+from dynaxx.spec.problem import did_you_mean, listed
+from dynaxx.spec.stage import DiffusionStage, RegressionStage
+from dynaxx.train.folder import RunFolder, settled
+from dynaxx.train.log import ReportTo
+from dynaxx.train.machine import Machine
+from dynaxx.train.material import Material, gather
+from dynaxx.train.preview import chain_preview, write_picture
+from dynaxx.train.session import Every, Session
+from dynaxx.train.step import TrainStep
+from dynaxx.train.stop import Stop
+
+
+@final
+@dataclass(frozen=True)
+class Trained:
+    """What a training did: the folder, and per stage how it was made; `skipped` were finished before."""
+
+    folder: Path
+    stages: dict[str, dict[str, Any]]
+    skipped: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain data."""
+        return {"folder": str(self.folder), "stages": self.stages, "skipped": list(self.skipped)}
+
+
+def train(
+    spec: CascadeSpec,
+    *,
+    out: Path | str,
+    data: Dataset | None = None,
+    root: Path | None = None,
+    stages: Sequence[str] | None = None,
+    device: str | None = None,
+    every: Every | None = None,
+    report_to: ReportTo | None = None,
+    on_step: Callable[[TrainStep], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Trained:
+    """Train the stages in the order of the graph into a cascade folder; the same call again goes on where it ended.
+
+    A low input is the same data on the parent's grid, made noisy or blurred by the edge at levels that the stage is
+    told. Stages that are finished, or bring `weights`, are not trained.
+
+    Args:
+        spec: the cascade.
+        out: the folder, which `Cascade.from_pretrained` loads when all stages are finished.
+        data: any dataset, in place of the one that the cascade names.
+        root: where relative paths in the spec start.
+        stages: train these only.
+        device: `cpu`, `cuda`, ...; a GPU is taken where there is one.
+        every: how often to log, to save, to draw pictures.
+        report_to: an experiment tracker beside `log.jsonl`.
+        on_step: called with every step.
+        on_note: called with a sentence now and then.
+
+    Raises:
+        SpecError: if the cascade cannot be trained on this data.
+        DataError: if the data cannot be used.
+        RunError: if the loss stops being a number, or the folder holds another training.
+        StoppedError: after SIGINT or SIGTERM, when the step is done and saved.
+    """
+    folder = RunFolder(Path(out))
+    folder.make()
+    spec = settled(spec, root, folder.path)
+    graph = nodes(spec)
+    chosen, machine, note = _chosen(spec, graph, stages), Machine.of(device), on_note or (lambda text: None)
+    material = _material(spec, data, folder, machine)
+    session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note)
+    done, skipped = dict[str, dict[str, Any]](), []
+    with Stop() as stop:
+        for name in chosen:
+            if folder.finished(spec, name):
+                skipped.append(name)
+                note(f"{name} is finished.")
+            else:
+                session.fit(name, stop)
+            if stop.asked:
+                raise stop.error(f"stage {name!r}")
+            done[name] = folder.lineage(name) or {}
+    if machine.first and all(folder.finished(spec, name) for name in _trainable(graph)):
+        shown = chain_preview(spec, graph, session.all_stages(), material, str(machine.device))
+        write_picture(shown, folder.path / "samples.png")
+    return Trained(folder.path, done, tuple(skipped))
+
+
+def _material(spec: CascadeSpec, data: Dataset | None, folder: RunFolder, machine: Machine) -> Material:
+    """The first process decodes and writes, the others read what it wrote."""
+    if not machine.first:
+        machine.wait()
+        return gather(spec, data, root=folder.path, cache=folder.data, kept=True)
+    save_head(spec, folder.path)
+    material = gather(spec, data, root=folder.path, cache=folder.data)
+    machine.wait()
+    return material
+
+
+def _trainable(graph: Sequence[Node]) -> list[str]:
+    """The stages that have something to learn, in order."""
+    able = [node.stage for node in graph if isinstance(node.stage, DiffusionStage | RegressionStage)]
+    return list(dict.fromkeys(stage.name for stage in able if not stage.weights))
+
+
+def _chosen(spec: CascadeSpec, graph: Sequence[Node], asked: Sequence[str] | None) -> list[str]:
+    able = _trainable(graph)
+    for name in asked or ():
+        if name not in able:
+            fix = f"{did_you_mean(name, able)}It has: {listed(able)}."
+            raise UsageError(f"stage {name!r}", "the cascade has no such stage to train.", fix)
+    if not able:
+        raise UsageError(spec.name, "has no stage that can be trained.", "Give one `kind: diffusion` or `regression`.")
+    return [name for name in able if asked is None or name in asked]

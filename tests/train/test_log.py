@@ -1,0 +1,58 @@
+"""The log: means between lines, nothing twice after going on, trackers only where they are installed."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from dynaxx.errors import MissingExtraError
+from dynaxx.train.log import Log, open_tracker
+from dynaxx.train.step import TrainStep, by_level
+
+
+def step(number: int, loss: float, level: str = "fine") -> TrainStep:
+    return TrainStep("base", number, 10, loss, 1.0, 1e-3, 8 * number, 100.0 * number, by_level={level: loss})
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_line_holds_the_means_since_the_one_before(tmp_path: Path) -> None:
+    with Log(tmp_path / "log.jsonl", every=2, since=0) as log:
+        for number, (loss, level) in enumerate([(1.0, "fine"), (3.0, "coarse"), (5.0, "fine"), (7.0, "fine")], start=1):
+            log.add(step(number, loss, level))
+    first, second = lines(tmp_path / "log.jsonl")
+    assert (first["step"], first["loss"], first["loss_fine"], first["loss_coarse"]) == (2, 2.0, 1.0, 3.0)
+    assert (second["step"], second["loss"], second["loss_fine"]) == (4, 6.0, 6.0)
+    assert "loss_coarse" not in second
+    assert first["images_per_s"] == pytest.approx(2 / (1 / 100 + 1 / 200))
+
+
+def test_going_on_drops_the_lines_after_the_checkpoint_and_one_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps({"step": n}) + "\n" for n in (1, 2, 3)) + '{"step": 4, "lo', "utf-8")
+    with Log(path, every=1, since=2) as log:
+        log.add(step(3, 1.0))
+    assert [line["step"] for line in lines(path)] == [1, 2, 3]
+
+
+def test_losses_are_told_apart_by_the_level_of_noise() -> None:
+    found = by_level(torch.tensor([1.0, 2.0, 4.0, 6.0]), torch.tensor([float("inf"), 0.0, -2.5, float("-inf")]))
+    assert found == {"fine": 1.0, "middle": 2.0, "coarse": 5.0}
+
+
+def test_time_left_follows_from_the_speed() -> None:
+    assert step(5, 1.0).left_s == pytest.approx(8 * 5 / 500.0)
+
+
+@pytest.mark.skipif(find_spec("trackio") is not None, reason="trackio is installed")
+def test_a_tracker_that_is_missing_names_its_extra(tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingExtraError, match=r"trackio is not installed. Install it with `pip install 'dynaxx\[track\]'`"
+    ):
+        open_tracker("trackio", tmp_path)
