@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dynaxx.engine.cascade import Cascade, Runtime
-from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.errors import SpecError, UsageError
 from dynaxx.signal.random import Draws
 from dynaxx.spec.files import parse
 
@@ -145,5 +145,5 @@ def test_settings_that_change_what_was_trained_are_refused(emoji):
 
 
 def test_a_cascade_that_is_not_there_is_a_clear_error():
-    with pytest.raises(DataError, match="emoji-exact"):
+    with pytest.raises(SpecError, match="emoji-exact"):
         Cascade.from_pretrained("no-such-cascade")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from dynaxx.errors import DataError
+from dynaxx.errors import SpecError
 from dynaxx.spec.files import FILE_NAME
 
 
@@ -19,7 +19,7 @@ def resolve(path: str | Path) -> Path:
     """The cascade file that a folder, a file or a bundled name stands for.
 
     Raises:
-        DataError: if it is none of them.
+        SpecError: if it is none of them.
     """
     found = Path(path)
     if found.is_dir():
@@ -29,4 +29,4 @@ def resolve(path: str | Path) -> Path:
     if str(path) in bundled():
         return bundled()[str(path)]
     fix = f"Name a cascade folder, a cascade file, or a bundled cascade: {', '.join(bundled())}."
-    raise DataError(str(path), "no cascade is there.", fix)
+    raise SpecError(str(path), "no cascade is there.", fix)

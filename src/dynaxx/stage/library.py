@@ -90,8 +90,8 @@ class Library:
     def _fit(self, prompt: str) -> Tensor:
         fit = match(prompt, self.samples) if prompt else torch.zeros(len(self))
         if prompt and not fit.any():
-            near = suggest(prompt, self.samples) or self.samples[0].caption
-            raise UsageError(f"prompt {prompt!r}", "names none of the stored signals.", f"Try {near!r}, or the like.")
+            near = suggest(prompt, self.samples) or [sample.caption for sample in self.samples[:3]]
+            raise UsageError(f"prompt {prompt!r}", "names none of the stored signals.", f"Try: {', '.join(near)}.")
         return fit.double()
 
     def to(self, device: torch.device) -> None:
