@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
 from dynaxx.engine.cascade import Cascade, Runtime
-from dynaxx.errors import SpecError, UsageError
+from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.share.png import encode_png, to_pixels
 from dynaxx.signal.random import Draws
-from dynaxx.spec.files import parse
+from dynaxx.spec.files import dump, parse
 
 TOLERANCE = 1e-4
 PROMPT = "red apple"
@@ -89,6 +92,59 @@ def test_a_saved_cascade_loads_again_and_gives_the_same_samples(emoji, tmp_path)
     assert (folder / "stages" / "bridge" / "contract.json").is_file()
     again = Cascade.from_pretrained(folder)
     assert torch.equal(again.sample(PROMPT).x, emoji.sample(PROMPT).x)
+
+
+TRAINED = {
+    "name": "trained",
+    "condition": {"label": {"classes": 3}},
+    "stages": [
+        {"name": "base", "role": "base", "out": {"channels": 1, "size": [8, 8]},
+         "solver": {"steps": 3, "guidance": 2.0},
+         "network": {"kind": "unet", "width": 8, "mults": [1, 2], "attention": [1], "blocks": 1, "head_dim": 8}},
+        {"name": "mean", "role": "bridge", "kind": "regression", "from": "base", "out": {"channels": 1, "scale": 2},
+         "network": {"kind": "unet", "width": 8, "mults": [1], "attention": [], "blocks": 1}},
+        {"name": "refine", "role": "refine", "from": "mean", "out": {"channels": 1}, "solver": {"steps": 3},
+         "process": {"kind": "truncated"}, "network": {"kind": "unet", "width": 8, "mults": [1], "attention": [],
+                                                       "blocks": 1}},
+    ],
+}  # fmt: skip
+
+
+def test_trained_kinds_are_saved_moved_and_loaded(tmp_path):
+    cascade = Cascade.from_spec(parse(TRAINED), fresh=True)
+    with torch.no_grad():  # a fresh network answers 0: stir it, so that the weights matter
+        for stage in cascade.stages.values():
+            for p in stage.network.parameters():
+                p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+    before = cascade.sample(labels=[0, 2], num=2, seed=4).x
+    cascade.save_pretrained(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    again = Cascade.from_pretrained(tmp_path / "there").sample(labels=[0, 2], num=2, seed=4).x
+    assert before.shape == (4, 1, 16, 16)
+    assert torch.equal(again, before)
+    assert worst(before[0], before[2]) > 1e-3, "the label matters"
+
+
+def test_a_trained_kind_without_weights_is_refused(tmp_path):
+    (tmp_path / "cascade.yaml").write_text(dump(parse(TRAINED)))
+    with pytest.raises(DataError, match=r"stages.base.*is missing.*Train the stage"):
+        Cascade.from_pretrained(tmp_path)
+
+
+def test_a_cascade_over_ones_own_pictures_moves_to_another_place(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for k, x in enumerate(Draws(0, "own", (0, 1, 2)).uniform("x", (3, 16, 16))):
+        (pictures / f"{k}.png").write_bytes(encode_png(to_pixels(2 * x - 1)))
+    stage = {"kind": "empirical", "data": {"kind": "folder", "path": "pictures"}, "solver": {"steps": 4}}
+    base = {"name": "base", "role": "base", "out": {"size": [8, 8]}, **stage}
+    bridge = {"name": "bridge", "role": "bridge", "from": "base", "out": {"scale": 2}, **stage}
+    (tmp_path / "own.yaml").write_text(dump(parse({"name": "own", "stages": [base, bridge]})))
+    cascade = Cascade.from_pretrained(tmp_path / "own.yaml")
+    cascade.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved").rename(tmp_path / "elsewhere")
+    shutil.rmtree(pictures)
+    assert torch.equal(Cascade.from_pretrained(tmp_path / "elsewhere").sample(num=3).x, cascade.sample(num=3).x)
 
 
 GAUSSIAN = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -10,14 +10,14 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from dynaxx.engine.ask import Ask
 from dynaxx.engine.folder import save
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.select import check_given, select
 from dynaxx.engine.trace import Trace
-from dynaxx.errors import SpecError, UsageError
+from dynaxx.errors import SpecError
 from dynaxx.plan.events import Placement, events
-from dynaxx.signal.random import Draws
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
@@ -25,7 +25,6 @@ from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
 from dynaxx.stage.build import build_stages
-from dynaxx.stage.condition import Condition, encode
 from dynaxx.stage.stage import Stage
 
 
@@ -85,7 +84,7 @@ class Cascade:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `cascade.yaml`, a card, and each stage's weights, contract and lineage; give the folder."""
-        return save(self.spec, self.stages, Path(folder))
+        return save(self.spec, self.stages, Path(folder), size=self.runtime.size)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.
@@ -134,62 +133,33 @@ class Cascade:
         Raises:
             UsageError: if counts, names or shapes do not fit.
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt or [])
-        classes = [labels] if isinstance(labels, int) else list(labels or [])
         graph, given = nodes(self.spec, size=size or self.runtime.size), dict(given or {})
-        total = _total(num, prompts, classes, field, ids, given)
-        check_given(self.spec, graph, given, total)
+        ask = Ask.of(prompt, labels, field, num=num, seed=seed, ids=ids, signals=list(given.values()))
+        check_given(self.spec, graph, given, ask.total)
         chosen = select(graph, given, until)
         names = [node.name for node in chosen]
         kept = frozenset(names if keep is True else keep or ())
-        draws = Draws(seed, "", tuple(ids) if ids is not None else tuple(range(total)))
-        texts, numbers = spread(prompts, num), spread(classes, num)
-
-        def encoder() -> Condition:
-            return encode(self.spec.condition, prompts=texts, labels=numbers, field=field, count=total)
-
-        run = self._run(chosen, given, draws, kept, on_step, encoder)
+        run = self._run(chosen, given, ask, kept, on_step)
         with torch.inference_mode():
             for event in events(chosen, keep={*kept, *given, names[-1]}, placement=self.runtime.placement):
                 run.execute(event)
         outputs = {name: run.outputs[name] for name in names if name in kept}
-        return Samples(run.outputs[names[-1]], outputs, run.inputs, tuple(texts or ()), run.trace)
+        return Samples(run.outputs[names[-1]], outputs, run.inputs, ask.prompts, run.trace)
 
     def _run(
         self,
         chosen: Sequence[Node],
         given: Mapping[str, Tensor],
-        draws: Draws,
+        ask: Ask,
         keep: frozenset[str],
         on_step: OnStep | None,
-        encoder: Callable[[], Condition],
     ) -> Run:
         runtime = self.runtime
+        roots = {node.name: node.grid.size for node in chosen if not node.inputs}
         return Run(
-            nodes={node.name: node for node in chosen}, stages=self.stages, draws=draws, encode=encoder,
-            trace=Trace(run_id(self.spec), draws.seed, draws.ids, str(runtime.on)), device=runtime.on,
+            nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
             dtype=runtime.dtype, batch_size=runtime.batch_size, keep=keep, on_step=on_step,
+            encode=lambda: ask.encode(self.spec.condition),
+            trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},
         )  # fmt: skip
-
-
-def spread(values: Sequence[Any], num: int) -> list[Any] | None:
-    """Each value `num` times in a row, or None where there are none."""
-    return [value for value in values for _ in range(num)] or None
-
-
-def _total(
-    num: int,
-    prompts: Sequence[str],
-    labels: Sequence[int],
-    field: Tensor | None,
-    ids: Sequence[int] | None,
-    given: Mapping[str, Tensor],
-) -> int:
-    if num < 1:
-        raise UsageError("num", f"{num} samples cannot be drawn.", "Ask for 1 or more.")
-    asked = max(len(prompts), len(labels))
-    total = asked * num if asked else max([num, *(len(x) for x in given.values()), 0 if field is None else len(field)])
-    if ids is not None and len(ids) != total:
-        raise UsageError("ids", f"{len(ids)} ids for {total} samples.", "Give one id per sample.")
-    return total

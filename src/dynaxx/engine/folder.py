@@ -10,15 +10,15 @@ from dynaxx.spec.card import card
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.contract import contract_of
 from dynaxx.spec.files import FILE_NAME, dump
-from dynaxx.spec.graph import nodes
+from dynaxx.spec.graph import first_nodes, nodes
 from dynaxx.spec.identity import stage_weights_id
 from dynaxx.stage.stage import SavesWeights, Stage
 from dynaxx.store.atomic import write_text
 
 
-def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path) -> Path:
-    """Write the cascade folder; each stage writes its own weights."""
-    for node in nodes(spec):
+def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path, *, size: tuple[int, ...] | None = None) -> Path:
+    """Write the cascade folder; each stage writes its own weights, so that nothing outside it is needed any more."""
+    for node in first_nodes(nodes(spec, size=size)).values():
         place = folder / "stages" / node.stage.name
         place.mkdir(parents=True, exist_ok=True)
         stage = stages[node.stage.name]
@@ -27,6 +27,7 @@ def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path) -> Path:
         write_text(place / "contract.json", contract_of(spec, node).model_dump_json(indent=2) + "\n")
         lineage = {"weights_id": stage_weights_id(spec, node.stage.name)}
         write_text(place / "lineage.json", json.dumps(lineage, indent=2) + "\n")
-    write_text(folder / "README.md", card(spec))
-    write_text(folder / FILE_NAME, dump(spec))
+    own = spec.model_copy(update={"stages": tuple(s.model_copy(update={"weights": None}) for s in spec.stages)})
+    write_text(folder / "README.md", card(own))
+    write_text(folder / FILE_NAME, dump(own))
     return folder

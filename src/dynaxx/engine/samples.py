@@ -36,4 +36,10 @@ class Samples:
             "dynaxx:levels": ", ".join(f"{name}={std:g}" for name, std in levels.items()),
             "dynaxx:steps": ", ".join(f"{node.name}={node.steps}" for node in self.trace.nodes if node.steps),
         }
-        return facts | ({"dynaxx:prompt": self.prompts[index]} if self.prompts else {})
+        sizes = ", ".join(f"{name}={'x'.join(map(str, size))}" for name, size in self.trace.sizes.items())
+        more = {
+            "sizes": sizes,
+            "given": ", ".join(self.trace.given),
+            "prompt": "".join(self.prompts[index : index + 1]),
+        }
+        return facts | {f"dynaxx:{name}": fact for name, fact in more.items() if fact}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -37,12 +37,17 @@ class NodeRecord:
 
 @dataclass
 class Trace:
-    """The record of a run; plain numbers and text, ready for JSON."""
+    """The record of a run; plain numbers and text, ready for JSON.
+
+    `sizes` are those of the stages without inputs, `given` names the signals that the user brought.
+    """
 
     run_id: str
     seed: int
     ids: tuple[int, ...]
     device: str
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
     nodes: list[NodeRecord] = field(default_factory=list)
     events: list[tuple[str, float]] = field(default_factory=list)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, final
 
 from torch import Tensor
@@ -124,6 +125,7 @@ class Process:
         return [start, *between]
 
 
+@lru_cache(maxsize=64)
 def make_process(spec: ProcessSpec, grid: Grid | None = None) -> Process:
     """The process of a spec, shifted to the size of `grid` where the spec has a `reference`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from dynaxx.spec.stage import StageSpec
 from dynaxx.spec.topology import order, reads
 from dynaxx.spec.wiring import fits
 
-__all__ = ["EdgeInput", "Node", "kernels", "nodes"]
+__all__ = ["EdgeInput", "Node", "first_nodes", "kernels", "nodes"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,14 @@ def nodes(spec: CascadeSpec, *, size: tuple[int, ...] | None = None) -> tuple[No
     if problems:
         raise error_of(problems)
     return tuple(node for index in order(spec.stages) for node in _unroll(spec, index, grids))
+
+
+def first_nodes(graph: Iterable[Node]) -> dict[str, Node]:
+    """The first node of every stage, by the stage's name, in the graph's order."""
+    found: dict[str, Node] = {}
+    for node in graph:
+        found.setdefault(node.stage.name, node)
+    return found
 
 
 def _unroll(spec: CascadeSpec, index: int, grids: Grids) -> list[Node]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dynaxx.errors import RunError
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.graph import Node
+from dynaxx.spec.graph import Node, first_nodes
 from dynaxx.spec.stage import CustomStage, DiffusionStage, EmpiricalStage, GaussianStage, RegressionStage, StageSpec
 from dynaxx.stage.library import Libraries
 from dynaxx.stage.stage import Stage
@@ -26,9 +26,8 @@ def build_stages(
         SpecError: if a stage does not fit its data or network.
         DataError: if data or weights are missing or damaged.
     """
-    firsts = {node.stage.name: node for node in reversed(graph)}
     libraries = Libraries(graph, root)
-    return {name: _build(spec, node, libraries, root, fresh) for name, node in firsts.items()}
+    return {name: _build(spec, node, libraries, root, fresh) for name, node in first_nodes(graph).items()}
 
 
 def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | None, fresh: bool) -> Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
 
 import torch
@@ -25,6 +26,7 @@ from dynaxx.stage.condition import Condition
 from dynaxx.stage.denoise import run_denoiser, without_low
 from dynaxx.stage.stage import Request
 from dynaxx.stage.weighting import prediction_weight
+from dynaxx.stage.weights import save_network
 
 
 @final
@@ -91,6 +93,10 @@ class Diffusion:
         weighting = self.spec.train.loss if self.spec.train else LossSpec()
         weight = prediction_weight(weighting, self.spec.prediction, level, self.process.std_data)
         return (weight * (answer - wanted).square()).flatten(1).mean(1)
+
+    def save(self, folder: Path) -> None:
+        """Write the network in diffusers' layout."""
+        save_network(self.network, folder)
 
     def to(self, device: torch.device) -> None:
         """Move the network."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from dynaxx.noise.denoiser import Condition, Input
 from dynaxx.noise.level import Level
+from dynaxx.spec.data import EmojiData, FieldsData, FolderData
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DenoisingStage, EmpiricalStage
 from dynaxx.stage.condition import Condition as Asked
@@ -88,6 +90,11 @@ class Empirical:
         """Sample: `(B, *grid.shape)`."""
         assert isinstance(request.spec, DenoisingStage)
         return run_denoiser(request.spec, self.denoiser(request.grid), request)
+
+    def save(self, folder: Path) -> None:
+        """Write the stored signals, where only this machine has them."""
+        if isinstance(self.spec.data, FolderData | FieldsData | EmojiData):
+            self.library.save(folder)
 
     def to(self, device: torch.device) -> None:
         """Move the stored signals."""

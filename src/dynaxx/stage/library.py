@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -17,8 +20,10 @@ from dynaxx.errors import DataError, SpecError, UsageError
 from dynaxx.signal.resample import resample
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import EmpiricalStage
+from dynaxx.store.atomic import write_bytes
 
 KERNEL = "bicubic-antialias"
+SIGNALS = "signals.safetensors"
 
 
 @final
@@ -47,6 +52,28 @@ class Library:
         self._at: dict[object, Stored] = {}
         self._full = torch.stack([sample.x for sample in samples])
         self._prior: dict[str, Tensor] = {}
+
+    def save(self, folder: Path) -> None:
+        """Write signals, captions and keywords into `folder`, as one safetensors file."""
+        words = [[sample.id, sample.caption, list(sample.keywords)] for sample in self.samples]
+        facts = {"words": json.dumps(words, ensure_ascii=False), "kernel": json.dumps(self.kernel)}
+        write_bytes(folder / SIGNALS, safetensors.torch.save({"x": self._full.contiguous()}, metadata=facts))
+
+    @classmethod
+    def load(cls, folder: Path) -> Library:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: if the file is damaged.
+        """
+        try:
+            with safetensors.safe_open(folder / SIGNALS, "pt") as file:
+                facts, xs = file.metadata(), file.get_tensor("x")
+            words, kernel = json.loads(facts["words"]), json.loads(facts["kernel"])
+        except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise DataError(str(folder / SIGNALS), f"is damaged ({error}).", "Save the cascade again.") from error
+        known = zip(words, xs, strict=True)
+        return cls([Sample(x, caption=text, id=name, keywords=tuple(more)) for (name, text, more), x in known], kernel)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -123,6 +150,9 @@ class Libraries:
         return self._open[recipe]
 
     def _read(self, stage: EmpiricalStage) -> Library:
+        saved = (self._root or Path()) / "stages" / stage.name
+        if (saved / SIGNALS).is_file():
+            return Library.load(saved)
         grids = [n.grid for n in self._graph if isinstance(n.stage, EmpiricalStage) and n.stage.data == stage.data]
         data = open_data(stage.data, size=max(grids, key=lambda grid: grid.sites).size, root=self._root)
         return Library([data[i] for i in range(len(data))], getattr(stage.data, "kernel", KERNEL))

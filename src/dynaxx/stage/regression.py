@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import final
 
 import torch
@@ -16,6 +17,7 @@ from dynaxx.stage.backbone import adapt, evaluating
 from dynaxx.stage.beside import Beside
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import Request
+from dynaxx.stage.weights import save_network
 
 
 @final
@@ -47,6 +49,10 @@ class Regression:
         inputs = {name: value.at(0) for name, value in request.inputs.items()}
         with evaluating(self.network):
             return self.predict(inputs, request.condition.on(request.grid.size))
+
+    def save(self, folder: Path) -> None:
+        """Write the network in diffusers' layout."""
+        save_network(self.network, folder)
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
