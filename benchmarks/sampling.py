@@ -49,7 +49,7 @@ def settings(quick: bool) -> list[Setting]:
     """The network of a few million parameters at 64 x 64, and a tiny one where the loop itself counts most."""
     large = UNetSpec(width=48, mults=(1, 2, 2), attention=(2,))
     small = UNetSpec(width=16, mults=(1, 2), attention=(1,), blocks=1)
-    size, batch, steps, repeats = (32, 2, 4, 3) if quick else (64, 4, 10, 15)
+    size, batch, steps, repeats = (32, 2, 4, 3) if quick else (64, 4, 10, 9)
     return [
         Setting("", large, size, batch, steps, repeats),
         Setting("_dpmpp", large, size, batch, steps, repeats, solver="dpmpp-2m"),

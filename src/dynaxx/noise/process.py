@@ -119,8 +119,8 @@ class Process:
 
     def _uniform_logsnr(self, start: float, stop: float, count: int) -> list[float]:
         top, bottom = -self.level(start).logsnr / 2, -self.level(stop).logsnr / 2
-        first = min(top, max(LOG_STD_ENDS, bottom + LOG_STD_ENDS))
-        last = max(bottom, min(-LOG_STD_ENDS, top - LOG_STD_ENDS))
+        first = top if math.isfinite(top) else max(LOG_STD_ENDS, bottom + LOG_STD_ENDS)
+        last = bottom if math.isfinite(bottom) else min(-LOG_STD_ENDS, first - LOG_STD_ENDS)
         between = [self.t_of_std(math.exp(first + (last - first) * i / count)) for i in range(1, count + 1)]
         return [start, *between]
 
