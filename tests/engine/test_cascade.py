@@ -7,10 +7,12 @@ import shutil
 import pytest
 import torch
 
-from dynaxx.engine.cascade import Cascade, Runtime
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import DataError, SpecError, UsageError
 from dynaxx.share.png import encode_png, to_pixels
 from dynaxx.signal.random import Draws
+from dynaxx.signal.resample import resample
 from dynaxx.spec.files import dump, parse
 
 TOLERANCE = 1e-4
@@ -168,8 +170,6 @@ def test_the_users_own_signals_come_in_as_inputs():
     kept = cascade.sample(num=2, given={"input.image": image, "input.mask": mask}, keep=True)
     only_image = kept.inputs["bridge"]["low"]
     noise = Draws(0, "bridge.low", (0, 1)).normal("augment", (1, 16, 16)) * 0.1
-    from dynaxx.signal.resample import resample
-
     assert worst(only_image - noise, resample(image, (16, 16), "fourier")) < 1e-5
 
 
@@ -183,6 +183,9 @@ def test_the_users_own_signals_come_in_as_inputs():
         ({"given": {"base": torch.zeros(1, 3, 8, 8)}}, r"shape \(1, 3, 8, 8\) where \(1, 3, 16, 16\)"),
         ({"given": {"refine": torch.zeros(1, 3, 64, 64)}}, "nothing is left to run"),
         ({"labels": 3}, "label"),
+        ({"keep": ["bse"]}, "Did you mean 'base'"),
+        ({"given": {"bridge": torch.zeros(1, 3, 32, 32)}, "until": "base"}, "read by no stage on the way to 'base'"),
+        ({"given": {"base": torch.full((1, 3, 16, 16), torch.nan)}}, "NaN"),
     ],
 )
 def test_wrong_calls_say_the_way_out(emoji, call, says):
@@ -195,11 +198,97 @@ def test_a_missing_signal_of_the_users_is_named():
         Cascade.from_spec(parse(GAUSSIAN)).sample()
 
 
-def test_settings_that_change_what_was_trained_are_refused(emoji):
+@pytest.mark.parametrize("setting", [{"mean.inputs.low.resize": "nearest"}, {"base.weights": "elsewhere"}])
+def test_settings_that_change_what_was_trained_are_refused(setting):
     with pytest.raises(SpecError, match="what was trained"):
-        emoji.with_settings({"bridge.inputs.low.resize": "nearest"})
+        Cascade.from_spec(parse(TRAINED), fresh=True).with_settings(setting)
+
+
+def test_exact_stages_are_built_anew_for_any_setting(emoji):
+    soft = emoji.with_settings({"base.sharpness": 0.0}).sample("red apple", num=6, until="base").x
+    assert worst(soft, emoji.sample("red apple", num=6, until="base").x) > 0.1
 
 
 def test_a_cascade_that_is_not_there_is_a_clear_error():
     with pytest.raises(SpecError, match="emoji-exact"):
         Cascade.from_pretrained("no-such-cascade")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"batch_size": 0}, "Give 1 or more"),
+        ({"placement": "one"}, "one-at-a-time"),
+        ({"device": "gpu"}, "Name another"),
+    ],
+)
+def test_a_runtime_that_cannot_be_meant_is_refused(wrong, says):
+    with pytest.raises(UsageError, match=says):
+        Runtime(**wrong)
+
+
+def test_single_values_stand_for_all_samples():
+    cascade = Cascade.from_spec(parse(TRAINED), fresh=True)
+    both = cascade.sample(labels=torch.tensor([1, 2]), num=2, until="base")
+    assert both.x.shape[0] == 4
+    assert cascade.sample(labels=[1], num=3, until="base").x.shape[0] == 3
+
+
+def test_keep_takes_a_name(emoji):
+    kept = emoji.sample(PROMPT, keep="bridge")
+    assert set(kept.stages) == {"bridge"}
+    assert set(kept.inputs) == {"bridge"}
+
+
+def test_gradients_may_follow_a_run(emoji):
+    x = emoji.sample(PROMPT, until="base").x
+    weight = torch.ones(1, requires_grad=True)
+    (resample(x * weight, (32, 32), "bicubic-antialias") ** 2).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.item() > 0
+
+
+def test_weights_made_for_other_settings_are_refused(tmp_path):
+    Cascade.from_spec(parse(TRAINED), fresh=True).save_pretrained(tmp_path)
+    file = tmp_path / "cascade.yaml"
+    file.write_text(file.read_text().replace("kind: truncated", "kind: flow"))
+    with pytest.raises(SpecError, match=r"stage 'refine'.*weights for other settings.*make them anew"):
+        Cascade.from_pretrained(tmp_path)
+
+
+SHAPES = {"kind": "empirical", "data": {"kind": "shapes", "count": 12, "size": [32, 32]}, "solver": {"steps": 4}}
+
+
+def test_a_size_for_one_call_is_the_size_of_the_run():
+    base = {"name": "base", "role": "base", "out": {"size": [8, 8]}, **SHAPES}
+    spec = parse({"name": "shapes", "stages": [base]})
+    small = Cascade.from_spec(spec)
+    large = Cascade.from_spec(spec, runtime=Runtime(size=(16, 16))).sample(num=2)
+    one_call = small.sample(num=2, size=(16, 16))
+    assert torch.equal(one_call.x, large.x)
+    assert one_call.provenance(0)["dynaxx:sizes"] == "base=16x16"
+    assert small.sample(num=2).x.shape == (2, 3, 8, 8)
+
+
+def test_a_blurred_input_is_compared_with_blurred_signals():
+    """Whatever is drawn below is found again above, though the edge blurs it beyond recognition."""
+    edge = {"from": "base", "blur": {"std": 1.5}}
+    base = {"name": "base", "role": "base", "out": {"size": [16, 16]}, **SHAPES}
+    bridge = {"name": "bridge", "role": "bridge", "out": {"scale": 2}, "inputs": {"low": edge}, **SHAPES}
+    samples = Cascade.from_spec(parse({"name": "blurred", "stages": [base, bridge]})).sample(num=6, keep=True)
+    assert worst(resample(samples.x, (16, 16), "bicubic-antialias"), samples.stages["base"]) < 0.02
+    assert worst(samples.inputs["bridge"]["low"], resample(samples.stages["base"], (32, 32), "bicubic-antialias")) > 0.2
+
+
+HAND = {"low": {"from": "base", "via": "start", "hand": "noisy", "hand_std": 1.0}}
+
+
+def test_an_unfinished_state_is_finished_where_it_comes_last_and_noised_where_it_is_given():
+    base = {**GAUSSIAN["stages"][0], "size": [8, 8], "solver": {"kind": "heun", "steps": 30}, "std": 0.3}
+    refine = {**base, "name": "refine", "role": "refine", "inputs": HAND, "out": {"channels": 1}}
+    cascade = Cascade.from_spec(parse({"name": "hand", "stages": [base, refine]}))
+    alone = cascade.sample(num=64, until="base")
+    assert alone.x.std() == pytest.approx(0.3, rel=0.1), "finished: the spread of the data, not of x + eps"
+    again = cascade.sample(num=64, given={"base": alone.x}).x
+    assert again.std() == pytest.approx(0.3, rel=0.1)
+    assert "refine.low=1" in cascade.sample().provenance(0)["dynaxx:levels"]

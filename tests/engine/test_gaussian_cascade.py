@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from dynaxx.engine.cascade import Cascade, Runtime
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
 from dynaxx.noise.process import make_process
 from dynaxx.signal.random import Draws
 from dynaxx.spec.files import parse

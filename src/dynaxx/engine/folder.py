@@ -6,28 +6,69 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from dynaxx.errors import RunError, SpecError
+from dynaxx.spec.bundled import FILE_NAME
 from dynaxx.spec.card import card
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.contract import contract_of
-from dynaxx.spec.files import FILE_NAME, dump
+from dynaxx.spec.files import dump
 from dynaxx.spec.graph import first_nodes, nodes
 from dynaxx.spec.identity import stage_weights_id
+from dynaxx.spec.stage import StageSpec
+from dynaxx.stage.build import weights_folder
 from dynaxx.stage.stage import SavesWeights, Stage
 from dynaxx.store.atomic import write_text
 
+LINEAGE = "lineage.json"
+
+
+def check_lineage(spec: CascadeSpec, root: Path | None) -> None:
+    """See that what lies in `stages/` was made for this spec, where its lineage says what for.
+
+    Raises:
+        SpecError: naming the stage whose weights were made for other settings.
+    """
+    for stage in spec.stages:
+        file = weights_folder(stage, root) / LINEAGE
+        if not file.is_file():
+            continue
+        have, want = json.loads(file.read_text("utf-8")).get("weights_id"), stage_weights_id(spec, stage.name)
+        if have not in (None, want):
+            problem = f"{file.parent} holds weights for other settings (weights_id {have}, not {want})."
+            fix = "Set the stage back to what they were made with, or make them anew."
+            raise SpecError(f"stage {stage.name!r}", problem, fix)
+
 
 def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path, *, size: tuple[int, ...] | None = None) -> Path:
-    """Write the cascade folder; each stage writes its own weights, so that nothing outside it is needed any more."""
-    for node in first_nodes(nodes(spec, size=size)).values():
-        place = folder / "stages" / node.stage.name
-        place.mkdir(parents=True, exist_ok=True)
-        stage = stages[node.stage.name]
+    """Write the cascade folder; each stage writes its own weights, so that nothing outside it is needed any more.
+
+    `cascade.yaml` comes last: while it is missing, the folder is no cascade.
+
+    Raises:
+        RunError: if the folder cannot be written.
+    """
+    graph = nodes(spec, size=size)
+    own = spec.model_copy(update={"stages": tuple(_own(stage, stages[stage.name]) for stage in spec.stages)})
+    for name, node in first_nodes(graph).items():
+        place = _made(folder / "stages" / name)
+        stage = stages[name]
         if isinstance(stage, SavesWeights):
             stage.save(place)
         write_text(place / "contract.json", contract_of(spec, node).model_dump_json(indent=2) + "\n")
-        lineage = {"weights_id": stage_weights_id(spec, node.stage.name)}
-        write_text(place / "lineage.json", json.dumps(lineage, indent=2) + "\n")
-    own = spec.model_copy(update={"stages": tuple(s.model_copy(update={"weights": None}) for s in spec.stages)})
-    write_text(folder / "README.md", card(own))
+        write_text(place / LINEAGE, json.dumps({"weights_id": stage_weights_id(spec, name)}, indent=2) + "\n")
+    write_text(folder / "README.md", card(own, size=size))
     write_text(folder / FILE_NAME, dump(own))
     return folder
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(str(folder), f"cannot be made ({error.strerror}).", "Choose another folder.") from error
+    return folder
+
+
+def _own(spec: StageSpec, stage: Stage) -> StageSpec:
+    """The stage's spec as it stands in the folder: what it saved lies beside it now."""
+    return spec.model_copy(update={"weights": None}) if isinstance(stage, SavesWeights) else spec

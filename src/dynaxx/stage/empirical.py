@@ -51,11 +51,14 @@ class EmpiricalDenoiser:
         return logits + sum(self._input_evidence(given) for given in inputs.values())
 
     def _input_evidence(self, given: Input) -> Tensor:
-        low, device = tuple(given.source.shape[2:]), given.x.device
+        low, device, width = tuple(given.source.shape[2:]), given.x.device, float(given.blur)
         if given.noise_at == "high":
-            value, stored = given.x, self.library.seen_through(low, self.grid.size, given.kernel, device)
+            value, stored = (
+                given.x,
+                self.library.seen(low, device, blur_std=width, size=self.grid.size, kernel=given.kernel),
+            )
         else:
-            value, stored = given.source, self.library.at(low, device)
+            value, stored = given.source, self.library.seen(low, device, blur_std=width)
         noise = given.alpha * (torch.as_tensor(given.std, dtype=torch.float64) ** 2 + self.spec.floor**2).sqrt()
         copies = value.split(self.grid.channels, dim=1)  # a concat merge brings several
         return torch.stack([log_likelihood(copy, stored, given.alpha, noise) for copy in copies]).sum(0)

@@ -17,6 +17,7 @@ from dynaxx.data.match import match, suggest
 from dynaxx.data.open import open_data
 from dynaxx.data.sample import Sample
 from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.signal.blur import blur
 from dynaxx.signal.resample import resample
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import EmpiricalStage
@@ -89,18 +90,22 @@ class Library:
 
     def at(self, size: tuple[int, ...], device: torch.device) -> Stored:
         """The signals on a grid of `size`, ready for products on `device`."""
-        key = (size, device)
-        if key not in self._at:
-            self._at[key] = Stored.of(self.signals(size).to(device))
-        return self._at[key]
+        return self.seen(size, device)
 
-    def seen_through(
-        self, low: tuple[int, ...], size: tuple[int, ...], kernel: str | tuple[str, ...], device: torch.device
+    def seen(
+        self,
+        low: tuple[int, ...],
+        device: torch.device,
+        *,
+        blur_std: float = 0.0,
+        size: tuple[int, ...] | None = None,
+        kernel: str | tuple[str, ...] = KERNEL,
     ) -> Stored:
-        """The signals reduced to `low` and brought to `size` again by an edge's kernel."""
-        key = (low, size, kernel, device)
+        """The signals as an edge shows them: on grid `low`, blurred, and brought to `size` by the edge's kernel."""
+        key = (low, device, blur_std, size, kernel)
         if key not in self._at:
-            self._at[key] = Stored.of(resample(self.signals(low), size, kernel).to(device))
+            shown = blur(self.signals(low), blur_std)
+            self._at[key] = Stored.of((shown if size is None else resample(shown, size, kernel)).to(device))
         return self._at[key]
 
     def log_prior(self, prompts: Sequence[str], sharpness: float, device: torch.device | None = None) -> Tensor:
