@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all a newcomer needs: both set up .venv on first use.
-# CPU-only torch (a much smaller download): make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# CPU-only torch is a much smaller download: name its index with TORCH_INDEX.
 
 PYTHON ?= python3
 TORCH_INDEX ?=

@@ -8,7 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -18,7 +18,10 @@ BUSY = 0.5
 
 @dataclass(frozen=True)
 class Result:
-    """One figure: its value, the interval over repetitions, the target and the peer's own figure in the same run."""
+    """One figure: its value, the interval over repetitions, the target and the peer's own figure in the same run.
+
+    Every value is a median and every interval that median's; `peer` is the same statistic of the peer's runs.
+    """
 
     name: str
     value: float
@@ -54,13 +57,8 @@ def timed(work: Callable[[], object]) -> float:
 def ratio(
     name: str, ours: Sequence[float], theirs: Sequence[float], *, target: float | None = None, peer: float | None = None
 ) -> Result:
-    """The best of ours over the best of theirs, since only disturbances make a fixed piece of work slower.
-
-    The interval is that of the median over rounds of ours / theirs: it shows what the disturbances were.
-    """
-    paired = median(name, [a / b for a, b in zip(ours, theirs, strict=True)], "1", target=target, peer=peer)
-    best = min(ours) / min(theirs)
-    return replace(paired, value=best, low=min(best, paired.low), high=max(best, paired.high))
+    """The median over rounds of ours / theirs with its interval: what is slow for both of a round cancels out."""
+    return median(name, [a / b for a, b in zip(ours, theirs, strict=True)], "1", target=target, peer=peer)
 
 
 def median(

@@ -90,4 +90,4 @@ def test_rooms_of_the_contract_are_those_on_disk() -> None:
 
 
 def is_room(path: Path) -> bool:
-    return (path / "__init__.py").exists() or (path.suffix == ".py" and path.name != "__init__.py")
+    return (path / "__init__.py").exists() or (path.suffix == ".py" and path.name not in ("__init__.py", "__main__.py"))

@@ -78,6 +78,32 @@ def test_level_in_every_unit(capsys: Capture) -> None:
     assert "if-noise-level" in capsys.readouterr().out
 
 
+def test_level_zero_is_json(capsys: Capture) -> None:
+    assert run(["check", "--level", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert (found["units"]["logsnr"], found["units"]["edm-sigma"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[str(BUNDLED), "--level", "1"], [str(BUNDLED), "--schema"], ["--level", "nan"], ["--level", "inf"]]
+)
+def test_what_cannot_be_asked(capsys: Capture, arguments: list[str]) -> None:
+    assert run(["check", *arguments]) == 2
+    assert "--" in capsys.readouterr().err
+
+
+def test_a_size_for_files_that_fix_none(capsys: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "open.yaml"
+    up = "{name: up, role: bridge, from: base, out: {scale: 2}}"
+    file.write_text(f"{{name: open, stages: [{{name: base, role: base}}, {up}]}}", encoding="utf-8")
+    assert run(["check", str(file), "--size", "8x12", "--json", "--contracts"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [node["grid_out"] for node in found["nodes"]] == ["3x8x12", "3x16x24"]
+    assert found["contracts"]["up"]["out"]["size"] == [16, 24]
+    assert run(["check", str(file), "--json"]) == 0
+    assert [node["grid_out"] for node in json.loads(capsys.readouterr().out)["nodes"]] == ["?", "?"]
+
+
 def processor_time_s() -> float:
     """What our children used so far: the time they take on an idle machine, whatever else runs on this one."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import pytest
 import typer
 
-from dynaxx.cli import guard, run
+import dynaxx
+from dynaxx.cli import guard
+from dynaxx.cli.answer import Answer
+from dynaxx.cli.guard import run
 from dynaxx.errors import DataError, MissingExtraError, RunError, SpecError, UsageError
 
 Capture = pytest.CaptureFixture[str]
@@ -91,18 +93,79 @@ def test_help_and_version(capsys: Capture) -> None:
     assert capsys.readouterr().out.startswith("dynaxx ")
 
 
+def test_help_and_version_as_json(capsys: Capture) -> None:
+    assert run(["--version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"version": dynaxx.__version__}
+    assert run(["sample", "--help", "--json"]) == 0
+    assert "--prompt" in json.loads(capsys.readouterr().out)["help"]
+
+
+def test_json_before_the_command(capsys: Capture) -> None:
+    assert run(["--json", "check", "emoji-exact"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "emoji-exact"
+
+
+def test_json_without_a_command(capsys: Capture) -> None:
+    assert run(["--json"]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["kind"] == "UsageError"
+    assert "Usage" in err
+
+
+def test_json_has_no_word_for_infinity(capsys: Capture) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def odd(as_json: Annotated[bool, typer.Option("--json")] = False) -> Answer:
+        return Answer({"std": [float("inf"), 1.5], "nested": {"nan": float("nan")}}, lambda console: None)
+
+    assert run(["--json"], app=app) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"std": [None, 1.5], "nested": {"nan": None}}
+    assert "Infinity" not in out
+    assert "NaN" not in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["chekc"],
+        ["demo", "--sede", "1"],
+        ["check", "a", "b"],
+        ["demo", "--seed", "two"],
+        ["demo", "--seed=two"],
+        ["demo", "--seed"],
+    ],
+    ids=" ".join,
+)
+def test_messages_are_sentences_with_the_value(capsys: Capture, arguments: list[str]) -> None:
+    assert run(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    said, _, hint = line.partition(" Try 'dynaxx")
+    assert said.endswith((".", "?"))
+    assert hint
+    assert arguments[1 if arguments[-1] == "1" else -1].removeprefix("--seed=") in said
+
+
 def test_no_arguments_shows_help(capsys: Capture) -> None:
     assert run([]) == 2
     out, err = capsys.readouterr()
-    assert "Usage" in out + err
+    assert err.startswith("Usage")
+    assert out == ""
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
-    code = "import sys; sys.argv = ['dynaxx', 'check', '--schema']; from dynaxx.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_closed_pipe_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dynaxx", "check", "--schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout
     assert process.stderr
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    process.wait()
+    assert process.wait() == 1
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "dynaxx", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"dynaxx {dynaxx.__version__}\n"

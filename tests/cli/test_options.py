@@ -15,7 +15,7 @@ def test_size(text: str | None, size: tuple[int, ...] | None) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "16x", "0x4", "-4x4", "1x2x3x4", "16,16", "1.5x2"])
+@pytest.mark.parametrize("text", ["", "16x", "0x4", "-4x4", "1x2x3x4", "16,16", "1.5x2", "9" * 5000])
 def test_bad_size(text: str) -> None:
     with pytest.raises(UsageError, match="16x16"):
         parse_size(text)
@@ -41,3 +41,12 @@ def test_inputs() -> None:
     assert parse_inputs(["./odd=name.png"]) == (Path("odd=name.png"), {})
     with pytest.raises(UsageError, match="name=FILE"):
         parse_inputs(["a.png", "b.png"])
+
+
+def test_inputs_are_named_as_cascade_files_name_them() -> None:
+    assert parse_inputs(["low-res=a.png", "_x=b.png"]) == (Path("_x=b.png"), {"low-res": Path("a.png")})
+
+
+def test_an_input_is_given_once() -> None:
+    with pytest.raises(UsageError, match="image: is given twice .a.png, b.png"):
+        parse_inputs(["image=a.png", "image=b.png"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
-from dynaxx.engine.cascade import Cascade, Runtime
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.share.png import encode_png, to_pixels
 from dynaxx.signal.random import Draws
-from dynaxx.spec.files import parse
+from dynaxx.signal.resample import resample
+from dynaxx.spec.files import dump, parse
 
 TOLERANCE = 1e-4
 PROMPT = "red apple"
@@ -91,6 +96,59 @@ def test_a_saved_cascade_loads_again_and_gives_the_same_samples(emoji, tmp_path)
     assert torch.equal(again.sample(PROMPT).x, emoji.sample(PROMPT).x)
 
 
+TRAINED = {
+    "name": "trained",
+    "condition": {"label": {"classes": 3}},
+    "stages": [
+        {"name": "base", "role": "base", "out": {"channels": 1, "size": [8, 8]},
+         "solver": {"steps": 3, "guidance": 2.0},
+         "network": {"kind": "unet", "width": 8, "mults": [1, 2], "attention": [1], "blocks": 1, "head_dim": 8}},
+        {"name": "mean", "role": "bridge", "kind": "regression", "from": "base", "out": {"channels": 1, "scale": 2},
+         "network": {"kind": "unet", "width": 8, "mults": [1], "attention": [], "blocks": 1}},
+        {"name": "refine", "role": "refine", "from": "mean", "out": {"channels": 1}, "solver": {"steps": 3},
+         "process": {"kind": "truncated"}, "network": {"kind": "unet", "width": 8, "mults": [1], "attention": [],
+                                                       "blocks": 1}},
+    ],
+}  # fmt: skip
+
+
+def test_trained_kinds_are_saved_moved_and_loaded(tmp_path):
+    cascade = Cascade.from_spec(parse(TRAINED), fresh=True)
+    with torch.no_grad():  # a fresh network answers 0: stir it, so that the weights matter
+        for stage in cascade.stages.values():
+            for p in stage.network.parameters():
+                p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+    before = cascade.sample(labels=[0, 2], num=2, seed=4).x
+    cascade.save_pretrained(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    again = Cascade.from_pretrained(tmp_path / "there").sample(labels=[0, 2], num=2, seed=4).x
+    assert before.shape == (4, 1, 16, 16)
+    assert torch.equal(again, before)
+    assert worst(before[0], before[2]) > 1e-3, "the label matters"
+
+
+def test_a_trained_kind_without_weights_is_refused(tmp_path):
+    (tmp_path / "cascade.yaml").write_text(dump(parse(TRAINED)))
+    with pytest.raises(DataError, match=r"stages.base.*is missing.*Train the stage"):
+        Cascade.from_pretrained(tmp_path)
+
+
+def test_a_cascade_over_ones_own_pictures_moves_to_another_place(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for k, x in enumerate(Draws(0, "own", (0, 1, 2)).uniform("x", (3, 16, 16))):
+        (pictures / f"{k}.png").write_bytes(encode_png(to_pixels(2 * x - 1)))
+    stage = {"kind": "empirical", "data": {"kind": "folder", "path": "pictures"}, "solver": {"steps": 4}}
+    base = {"name": "base", "role": "base", "out": {"size": [8, 8]}, **stage}
+    bridge = {"name": "bridge", "role": "bridge", "from": "base", "out": {"scale": 2}, **stage}
+    (tmp_path / "own.yaml").write_text(dump(parse({"name": "own", "stages": [base, bridge]})))
+    cascade = Cascade.from_pretrained(tmp_path / "own.yaml")
+    cascade.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved").rename(tmp_path / "elsewhere")
+    shutil.rmtree(pictures)
+    assert torch.equal(Cascade.from_pretrained(tmp_path / "elsewhere").sample(num=3).x, cascade.sample(num=3).x)
+
+
 GAUSSIAN = {
     "name": "own-inputs",
     "inputs": {"image": {"channels": 1, "size": [8, 8]}, "mask": {"channels": 1, "size": [8, 8]}},
@@ -112,8 +170,6 @@ def test_the_users_own_signals_come_in_as_inputs():
     kept = cascade.sample(num=2, given={"input.image": image, "input.mask": mask}, keep=True)
     only_image = kept.inputs["bridge"]["low"]
     noise = Draws(0, "bridge.low", (0, 1)).normal("augment", (1, 16, 16)) * 0.1
-    from dynaxx.signal.resample import resample
-
     assert worst(only_image - noise, resample(image, (16, 16), "fourier")) < 1e-5
 
 
@@ -127,6 +183,9 @@ def test_the_users_own_signals_come_in_as_inputs():
         ({"given": {"base": torch.zeros(1, 3, 8, 8)}}, r"shape \(1, 3, 8, 8\) where \(1, 3, 16, 16\)"),
         ({"given": {"refine": torch.zeros(1, 3, 64, 64)}}, "nothing is left to run"),
         ({"labels": 3}, "label"),
+        ({"keep": ["bse"]}, "Did you mean 'base'"),
+        ({"given": {"bridge": torch.zeros(1, 3, 32, 32)}, "until": "base"}, "read by no stage on the way to 'base'"),
+        ({"given": {"base": torch.full((1, 3, 16, 16), torch.nan)}}, "NaN"),
     ],
 )
 def test_wrong_calls_say_the_way_out(emoji, call, says):
@@ -139,11 +198,97 @@ def test_a_missing_signal_of_the_users_is_named():
         Cascade.from_spec(parse(GAUSSIAN)).sample()
 
 
-def test_settings_that_change_what_was_trained_are_refused(emoji):
+@pytest.mark.parametrize("setting", [{"mean.inputs.low.resize": "nearest"}, {"base.weights": "elsewhere"}])
+def test_settings_that_change_what_was_trained_are_refused(setting):
     with pytest.raises(SpecError, match="what was trained"):
-        emoji.with_settings({"bridge.inputs.low.resize": "nearest"})
+        Cascade.from_spec(parse(TRAINED), fresh=True).with_settings(setting)
+
+
+def test_exact_stages_are_built_anew_for_any_setting(emoji):
+    soft = emoji.with_settings({"base.sharpness": 0.0}).sample("red apple", num=6, until="base").x
+    assert worst(soft, emoji.sample("red apple", num=6, until="base").x) > 0.1
 
 
 def test_a_cascade_that_is_not_there_is_a_clear_error():
-    with pytest.raises(DataError, match="emoji-exact"):
+    with pytest.raises(SpecError, match="emoji-exact"):
         Cascade.from_pretrained("no-such-cascade")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"batch_size": 0}, "Give 1 or more"),
+        ({"placement": "one"}, "one-at-a-time"),
+        ({"device": "gpu"}, "Name another"),
+    ],
+)
+def test_a_runtime_that_cannot_be_meant_is_refused(wrong, says):
+    with pytest.raises(UsageError, match=says):
+        Runtime(**wrong)
+
+
+def test_single_values_stand_for_all_samples():
+    cascade = Cascade.from_spec(parse(TRAINED), fresh=True)
+    both = cascade.sample(labels=torch.tensor([1, 2]), num=2, until="base")
+    assert both.x.shape[0] == 4
+    assert cascade.sample(labels=[1], num=3, until="base").x.shape[0] == 3
+
+
+def test_keep_takes_a_name(emoji):
+    kept = emoji.sample(PROMPT, keep="bridge")
+    assert set(kept.stages) == {"bridge"}
+    assert set(kept.inputs) == {"bridge"}
+
+
+def test_gradients_may_follow_a_run(emoji):
+    x = emoji.sample(PROMPT, until="base").x
+    weight = torch.ones(1, requires_grad=True)
+    (resample(x * weight, (32, 32), "bicubic-antialias") ** 2).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.item() > 0
+
+
+def test_weights_made_for_other_settings_are_refused(tmp_path):
+    Cascade.from_spec(parse(TRAINED), fresh=True).save_pretrained(tmp_path)
+    file = tmp_path / "cascade.yaml"
+    file.write_text(file.read_text().replace("kind: truncated", "kind: flow"))
+    with pytest.raises(SpecError, match=r"stage 'refine'.*weights for other settings.*make them anew"):
+        Cascade.from_pretrained(tmp_path)
+
+
+SHAPES = {"kind": "empirical", "data": {"kind": "shapes", "count": 12, "size": [32, 32]}, "solver": {"steps": 4}}
+
+
+def test_a_size_for_one_call_is_the_size_of_the_run():
+    base = {"name": "base", "role": "base", "out": {"size": [8, 8]}, **SHAPES}
+    spec = parse({"name": "shapes", "stages": [base]})
+    small = Cascade.from_spec(spec)
+    large = Cascade.from_spec(spec, runtime=Runtime(size=(16, 16))).sample(num=2)
+    one_call = small.sample(num=2, size=(16, 16))
+    assert torch.equal(one_call.x, large.x)
+    assert one_call.provenance(0)["dynaxx:sizes"] == "base=16x16"
+    assert small.sample(num=2).x.shape == (2, 3, 8, 8)
+
+
+def test_a_blurred_input_is_compared_with_blurred_signals():
+    """Whatever is drawn below is found again above, though the edge blurs it beyond recognition."""
+    edge = {"from": "base", "blur": {"std": 1.5}}
+    base = {"name": "base", "role": "base", "out": {"size": [16, 16]}, **SHAPES}
+    bridge = {"name": "bridge", "role": "bridge", "out": {"scale": 2}, "inputs": {"low": edge}, **SHAPES}
+    samples = Cascade.from_spec(parse({"name": "blurred", "stages": [base, bridge]})).sample(num=6, keep=True)
+    assert worst(resample(samples.x, (16, 16), "bicubic-antialias"), samples.stages["base"]) < 0.02
+    assert worst(samples.inputs["bridge"]["low"], resample(samples.stages["base"], (32, 32), "bicubic-antialias")) > 0.2
+
+
+HAND = {"low": {"from": "base", "via": "start", "hand": "noisy", "hand_std": 1.0}}
+
+
+def test_an_unfinished_state_is_finished_where_it_comes_last_and_noised_where_it_is_given():
+    base = {**GAUSSIAN["stages"][0], "size": [8, 8], "solver": {"kind": "heun", "steps": 30}, "std": 0.3}
+    refine = {**base, "name": "refine", "role": "refine", "inputs": HAND, "out": {"channels": 1}}
+    cascade = Cascade.from_spec(parse({"name": "hand", "stages": [base, refine]}))
+    alone = cascade.sample(num=64, until="base")
+    assert alone.x.std() == pytest.approx(0.3, rel=0.1), "finished: the spread of the data, not of x + eps"
+    again = cascade.sample(num=64, given={"base": alone.x}).x
+    assert again.std() == pytest.approx(0.3, rel=0.1)
+    assert "refine.low=1" in cascade.sample().provenance(0)["dynaxx:levels"]

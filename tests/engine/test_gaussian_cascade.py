@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from dynaxx.engine.cascade import Cascade, Runtime
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
 from dynaxx.noise.process import make_process
 from dynaxx.signal.random import Draws
 from dynaxx.spec.files import parse
@@ -160,3 +161,33 @@ def pushed_noise(node, given, variance):
     if edge.noise and not at_low:
         high = high + edge.std**2
     return high, reference.band(size, source), edge.std**2 * (ratio if at_low else 1.0)
+
+
+def test_an_unfinished_state_is_finished_by_the_next_stage_as_if_it_were_one_stage():
+    """Base to refiner in the middle of denoising, at t = 1/2 of a cosine path, against the path in one piece."""
+    whole = [base("base", "hw", steps=8)]
+    hand = {"low": {"from": "base", "via": "start", "hand": "noisy", "hand_std": 1.0}}
+    halves = [base("base", "hw", steps=4), stage("refine", "refine", "hw", steps=4, inputs=hand, out={"channels": 1})]
+    in_double = Runtime(dtype=torch.float64)
+    one, two = (
+        Cascade.from_spec(parse({"name": "exact", "stages": stages}), runtime=in_double).sample(num=4, seed=2)
+        for stages in (whole, halves)
+    )
+    assert (one.x - two.x).abs().max() < 1e-12
+    assert one.x.std() > 0.1
+
+
+def test_sdedit_begins_at_the_users_picture_with_noise_on_it():
+    """A start at std s: the answer is the flow from `image + s eps`, whose gain on each mode is known."""
+    edge = {"from": "input.image", "via": "start", "noise": {"std": 0.4}}
+    spec = parse({
+        "name": "exact", "inputs": {"image": {"channels": 1, "size": [8, 8]}},
+        "stages": [stage("refine", "refine", "hw", inputs={"low": edge}, out={"channels": 1}, process="karras")],
+    })  # fmt: skip
+    image = Draws(1, "user", (0, 1)).normal("image", (1, 8, 8), dtype=torch.float64)
+    x = Cascade.from_spec(spec, runtime=Runtime(dtype=torch.float64)).sample(num=2, given={"input.image": image}).x
+    levels = make_process(spec.stages[0].process).levels(5, start_std=0.4)
+    gain = reference.gains(levels, reference.power(spec.stages[0], (8, 8)), "ddim").noise
+    eps = Draws(0, "refine.low", (0, 1)).normal("augment", (1, 8, 8), dtype=torch.float64)
+    formula = np.fft.ifft2(gain * np.fft.fft2((image + 0.4 * eps).numpy())).real
+    assert np.abs(x.numpy() - formula).max() < 1e-12

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
+from dynaxx.errors import UsageError
 from dynaxx.noise.augment import augment_level, forward, noised
+from dynaxx.noise.level import Level
 from dynaxx.noise.process import make_process
 from dynaxx.spec.process import CosineProcess, KarrasProcess, TruncatedProcess
 
@@ -40,3 +42,9 @@ def test_a_level_per_sample(form):
 def test_truncated_at_one_is_exactly_the_noisy_input():
     level = make_process(TruncatedProcess(start=0.25)).level(1.0)
     assert torch.equal(forward(draw(0), draw(1), level, low=draw(2)), draw(2) + 0.25 * draw(1))
+
+
+def test_a_truncated_level_without_low_is_refused():
+    x = torch.zeros(1, 1, 4)
+    with pytest.raises(UsageError, match="no low is given"):
+        forward(x, x, Level(0.5, 0.5, 0.1, beta=0.5))

@@ -191,6 +191,15 @@ def test_paths_begin_and_stop_where_told(process: Process, steps: int, spacing, 
 def test_paths_fall_beyond_the_usual_ends_too(start, stop):
     levels = make_process(FlowProcess()).levels(6, spacing="logsnr", start_std=start, stop_std=stop)
     assert all(a.std > b.std for a, b in zip(levels, levels[1:], strict=False))
+    assert start is None or levels[0].std == pytest.approx(start)
+    assert levels[-1].std == (0.0 if stop is None else pytest.approx(stop))
+
+
+def test_a_finite_end_is_reached_however_far_it_lies():
+    deep = make_process(KarrasProcess(std_min=1e-5)).levels(6, spacing="logsnr")
+    assert deep[-2].std == pytest.approx(1e-5)
+    gaps = [b.logsnr - a.logsnr for a, b in zip(deep[:-1], deep[1:-1], strict=False)]
+    assert gaps == pytest.approx([2 * math.log(80 / 1e-5) / 5] * 5)
 
 
 def test_uniform_spacings_are_uniform():

@@ -36,3 +36,9 @@ def test_round_trip_with_facts(channels: int) -> None:
 )
 def test_what_is_a_picture(shape: tuple[int, ...], shown: bool) -> None:
     assert is_picture(torch.zeros(shape)) is shown
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_latents_are_no_pictures(channels: int) -> None:
+    assert is_picture(torch.zeros(channels, 8, 8), space="pixels")
+    assert not is_picture(torch.zeros(channels, 8, 8), space="vae")

@@ -56,7 +56,7 @@ def test_two_axes_are_one_after_the_other():
     assert torch.allclose(blur(x, 1.3), both, atol=1e-12)
 
 
-@pytest.mark.parametrize("std", [-1.0, math.nan])
+@pytest.mark.parametrize("std", [-1.0, math.nan, math.inf])
 def test_wrong_widths_are_refused(std):
-    with pytest.raises(UsageError, match="blur: expects a width"):
+    with pytest.raises(UsageError, match="blur: expects a finite width"):
         blur(signal(1, 1, 4), std)

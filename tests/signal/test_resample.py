@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.blur import blur
 from dynaxx.signal.resample import KERNELS, matrix, resample
 from dynaxx.spec.edge import Kernel
 
@@ -143,3 +144,19 @@ def test_what_cannot_be_meant_is_refused():
         resample(signal(1, 1, 8), (4,), "box")
     with pytest.raises(UsageError, match=r"size \(4, 4\)"):
         resample(signal(1, 1, 8), (4, 4), "area")
+
+
+def test_a_kept_matrix_serves_gradients_after_inference():
+    x = torch.rand(1, 1, 6)
+    with torch.inference_mode():
+        blur(resample(x, (9,), "lanczos"), 0.77)
+    x.requires_grad_()
+    blur(resample(x, (9,), "lanczos"), 0.77).sum().backward()
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize(("x", "size"), [(torch.ones(1, 1, 4, dtype=torch.int64), (8,)), (torch.ones(1, 1, 4), (0,))])
+def test_what_cannot_be_resampled_is_refused(x, size):
+    with pytest.raises(UsageError, match="Give floats, and sizes above 0"):
+        resample(x, size, "area")

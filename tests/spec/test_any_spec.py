@@ -44,13 +44,15 @@ def test_ids_know_no_order_and_no_defaults(data: dict[str, Any], random: Any) ->
 @given(cascades())
 def test_nodes_come_after_what_they_read(data: dict[str, Any]) -> None:
     spec = parse(data)
-    seen = set[str]()
+    seen = {f"input.{name}" for name in spec.inputs}
     for node in nodes(spec):
         assert seen.issuperset(node.parents)
-        assert all(given.grid.axes == node.out.axes for given in node.inputs.values())
+        assert all(given.grid.axes == node.grid.axes for given in node.inputs.values())
         seen.add(node.name)
-    assert len(seen) == sum(stage.repeat.times if stage.repeat else 1 for stage in spec.stages)
-    assert [node.name for node in describe(spec).nodes] == [node.name for node in nodes(spec)]
+    assert len(seen) - len(spec.inputs) == sum(stage.repeat.times if stage.repeat else 1 for stage in spec.stages)
+    for told, node in zip(describe(spec).nodes, nodes(spec), strict=True):
+        assert (told.name, told.parents, told.grid_out) == (node.name, node.parents, str(node.grid))
+        assert told.levels == {key: given.edge.std for key, given in node.inputs.items() if given.edge.noise}
 
 
 def only_spec_errors(text: str) -> None:

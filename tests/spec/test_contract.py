@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import spec_examples as examples
 
 from dynaxx.spec import Contract, contract_of, mismatches, nodes, parse
+from dynaxx.spec.contract import ConditionContract
 
 
 def contracts(data: dict[str, Any]) -> list[Contract]:
@@ -32,10 +34,10 @@ def test_states_what_the_file_states() -> None:
             }
         },
         "prediction": "v",
-        "process": "cosine",
-        "text_encoder": "words",
+        "process": {"kind": "cosine", "logsnr_max": 15.0, "reference": None},
+        "condition": {"text_encoder": "words", "text_width": 64},
     }  # fmt: skip
-    assert refine.process == "truncated"
+    assert refine.process == {"kind": "truncated", "start": 0.1, "end": 0.0}
     assert Contract.model_validate_json(bridge.model_dump_json()) == bridge
 
 
@@ -45,8 +47,8 @@ def test_what_nothing_states_is_unknown() -> None:
     base, bridge, _ = contracts(data)
     low = bridge.inputs["low"]
     assert [low.kernels, low.noise, low.blur_std] == ["unknown"] * 3
-    assert [bridge.prediction, bridge.process, bridge.text_encoder] == ["unknown"] * 3
-    assert base.text_encoder == "none"
+    assert [bridge.prediction, bridge.process, bridge.condition] == ["unknown"] * 3
+    assert base.condition == ConditionContract()
     assert mismatches(bridge, contracts(examples.linear())[1]) == []
 
 
@@ -56,7 +58,9 @@ def test_exact_and_one_step_stages() -> None:
     data["stages"][1] |= {"kind": "regression"}
     data["stages"][1]["inputs"]["low"]["blur"] = {"train_std": [0, 1]}
     base, bridge, _ = contracts(data)
-    assert (base.prediction, base.process) == ("x", "cosine")
+    assert base.prediction == "x"
+    assert isinstance(base.process, dict)
+    assert base.process["kind"] == "cosine"
     assert (bridge.prediction, bridge.process) == ("x", "none")
     assert bridge.inputs["low"].blur_std == (0, 1)
 
@@ -99,3 +103,51 @@ def test_missing_inputs() -> None:
     base, bridge, _ = contracts(examples.linear())
     assert any("the stage needs it, and the place does not give it" in line for line in mismatches(bridge, base))
     assert any("the place gives it, and the stage does not take it" in line for line in mismatches(base, bridge))
+
+
+CLASSES = {"condition": {"label": {"classes": 10}}}
+TEXT = {"condition": {"text": {"width": 64}}}
+DIFFERENT = [
+    (
+        examples.linear(),
+        examples.changed(examples.linear(), "stages.2.process.start", 0.9),
+        2,
+        "process.start: the stage has 0.1",
+    ),
+    (
+        examples.changed(examples.linear(), "stages.0.process", {"kind": "karras"}),
+        examples.changed(examples.linear(), "stages.0.process", {"kind": "karras", "std_max": 2}),
+        0,
+        "process.std_max: the stage has 80.0, the place wants 2.0. Set `process.std_max` to the stage's.",
+    ),
+    (
+        examples.linear() | CLASSES,
+        examples.linear() | {"condition": {"label": {"classes": 5}}},
+        0,
+        "condition.label_classes: the stage has 10, the place wants 5. Set `condition.label.classes` to the stage's.",
+    ),
+    (
+        examples.linear() | CLASSES,
+        examples.linear(),
+        0,
+        "condition.label_classes: the stage has 10, the place wants none",
+    ),
+    (examples.linear() | TEXT, examples.linear() | {"condition": {"text": {"width": 32}}}, 0, "condition.text_width"),
+    (
+        examples.linear() | {"condition": {"field": {"channels": 2}}},
+        examples.linear() | {"condition": {"field": {"channels": 1}}},
+        0,
+        "condition.field_channels: the stage has 2, the place wants 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("have", "want", "index", "said"), DIFFERENT, ids=[row[-1][:24] for row in DIFFERENT])
+def test_parameters_are_compared(have: Any, want: Any, index: int, said: str) -> None:
+    (found,) = mismatches(contracts(have)[index], contracts(want)[index])
+    assert found.startswith(said)
+
+
+def test_prediction_follows_the_process() -> None:
+    karras = contracts(examples.changed(examples.linear(), "stages.0.process", {"kind": "karras"}))[0]
+    assert (karras.prediction, contracts(examples.linear())[0].prediction) == ("edm", "v")

@@ -9,7 +9,7 @@ import spec_examples as examples
 
 from dynaxx.errors import SpecError
 from dynaxx.spec import loads, nodes, parse
-from dynaxx.spec.graph import kernels
+from dynaxx.spec.grids import kernels
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
@@ -18,11 +18,11 @@ def test_linear(rank: int) -> None:
     size = tuple(examples.SIZES[rank])
     double = tuple(2 * n for n in size)
     assert [node.name for node in (base, bridge, refine)] == ["base", "bridge", "refine"]
-    assert (base.out.size, bridge.out.size, refine.out.size) == (size, double, double)
+    assert (base.grid.size, bridge.grid.size, refine.grid.size) == (size, double, double)
     assert (base.parents, bridge.parents, refine.parents) == ((), ("base",), ("bridge",))
     assert bridge.inputs["low"].grid.size == size
-    assert bridge.grid == bridge.out
-    assert bridge.out.sites == math.prod(double)
+    assert bridge.grid.channels == 3
+    assert bridge.grid.sites == math.prod(double)
     assert [node.index for node in (base, bridge, refine)] == [0, 1, 2]
 
 
@@ -42,8 +42,8 @@ def test_recursive_unrolls_and_each_pass_reads_the_one_before(rank: int) -> None
     assert [node.iteration for node in (base, one, two, three)] == [1, 1, 2, 3]
     assert [node.parents for node in (one, two, three, last)] == [("base",), ("up@1",), ("up@2",), ("up@3",)]
     assert [node.inputs["low"].edge.std for node in (one, two, three)] == [0.3, 0.2, 0.1]
-    assert three.out.size == tuple(8 * n for n in base.out.size)
-    assert two.inputs["low"].grid == one.out
+    assert three.grid.size == tuple(8 * n for n in base.grid.size)
+    assert two.inputs["low"].grid == one.grid
 
 
 def test_merge_is_done_in_the_first_pass_only() -> None:
@@ -60,9 +60,9 @@ def test_merge_is_done_in_the_first_pass_only() -> None:
 
 def test_video_scales_time_and_space_apart() -> None:
     data = examples.changed(examples.linear(3), "stages.1.out.scale", {"t": 3, "hw": 2})
-    assert nodes(parse(data))[1].out.size == (12, 32, 32)
+    assert nodes(parse(data))[1].grid.size == (12, 32, 32)
     data = examples.changed(examples.linear(3), "stages.1.out.scale", {"t": 2})
-    assert nodes(parse(data))[1].out.size == (8, 16, 16)
+    assert nodes(parse(data))[1].grid.size == (8, 16, 16)
 
 
 def test_hand_over_stops_the_upstream() -> None:
@@ -74,18 +74,25 @@ def test_size_may_be_given_per_run() -> None:
     data = examples.linear()
     del data["stages"][0]["out"]["size"]
     spec = parse(data)
-    assert [node.out.size for node in nodes(spec, size=(8, 12))] == [(8, 12), (16, 24), (16, 24)]
+    assert [node.grid.size for node in nodes(spec, size=(8, 12))] == [(8, 12), (16, 24), (16, 24)]
     with pytest.raises(SpecError, match=r"stages\.0 \(base\)\.out\.size: is given nowhere\. .*--size"):
         nodes(spec)
 
 
 def test_a_size_for_this_run_goes_before_the_file_and_must_fit() -> None:
-    assert nodes(parse(examples.linear()), size=(8, 8))[-1].out.size == (16, 16)
+    assert nodes(parse(examples.linear()), size=(8, 8))[-1].grid.size == (16, 16)
     data = examples.changed(examples.linear(), "stages.1.out", {"size": [32, 32]})
     with pytest.raises(SpecError, match="gives 32x32, smaller than its low input's 64x64"):
         nodes(parse(data), size=(64, 64))
     with pytest.raises(SpecError, match="has the axes l from 'base', but the output h, w"):
         nodes(parse(data), size=(64,))
+
+
+def test_one_size_cannot_stand_for_several() -> None:
+    data = examples.changed(examples.parallel(), "stages.2.out.size", [8, 8])
+    with pytest.raises(SpecError, match="^size: 4x4 cannot stand .*: 'left' 16x16, 'right' 8x8. Set each stage's own"):
+        nodes(parse(data), size=(4, 4))
+    assert nodes(parse(examples.parallel()), size=(4, 4))[-1].grid.size == (8, 8)
 
 
 def test_user_inputs_are_parents_and_masks_are_read() -> None:
@@ -102,7 +109,7 @@ def test_user_inputs_are_parents_and_masks_are_read() -> None:
     )
     base, fill = nodes(spec)
     assert fill.parents == ("input.image", "base", "input.mask")
-    assert fill.out.size == (32, 32)
+    assert fill.grid.size == (32, 32)
     assert base.inputs == {}
 
 

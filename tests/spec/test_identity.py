@@ -42,6 +42,18 @@ NOTHING = [
     {"stages.1.inputs.low.from": ["base"]},
     {"stages.1.inputs.low.hand": "clean"},
     {"stages.1.out.scale": 2.0},
+    {"stages.1.out": {"scale": {"hw": 2}}},
+    {"stages.1.out": {"scale": {"w": 2, "h": 2}}},
+    {"stages.1.out": {"size": [32, 32]}},
+    {"stages.1.out": {"scale": 2, "size": [32, 32]}},
+    {"stages.1.repeat": {"times": 1}},
+    {"stages.1.repeat": {"times": 1, "std": [0.1]}},
+    {"stages.1.role": "refine"},
+    {"stages.0.weights": "elsewhere"},
+    {"stages.0.solver.eta": 0.5},
+    {"stages.0.prediction": "v"},
+    {"stages.0.network": {"width": 64}},
+    {"condition": None},
 ]
 
 
@@ -56,7 +68,7 @@ RUN_ONLY = [
     {"stages.1.inputs.low.noise.std": 0.2},
     {"stages.1.repeat": {"times": 1, "std": [0.2]}},
     {"stages.2.name": "polish"},
-    {"stages.0.weights": "elsewhere"},
+    {"stages.0.solver": {"kind": "ancestral"}},
 ]
 
 
@@ -85,6 +97,55 @@ TRAINED = [
 @pytest.mark.parametrize(("settings", "changes"), TRAINED, ids=str)
 def test_what_was_trained_changes(settings: Settings, changes: list[bool]) -> None:
     assert after(settings) == (True, changes)
+
+
+SAME = [
+    ({"resize": "area"}, {"resize": {"hw": "area"}}),
+    ({"resize": "area"}, {"resize": {"w": "area", "h": "area"}}),
+    ({"resize": {"h": "area"}}, {"resize": {"h": "area", "w": "bicubic-antialias"}}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_kernels_are_the_same_however_they_are_written(one: Any, other: Any) -> None:
+    data = examples.changed(examples.linear(), "stages.1.inputs.low", {"from": "base", **one})
+    assert after({"stages.1.inputs.low": {"from": "base", **other}}, data) == (False, [False, False, False])
+
+
+def latent(**codec: Any) -> dict[str, Any]:
+    """A base in the latent space of a codec."""
+    codec = {"load": "some/vae", "scale": 0.18215} | codec
+    out = {"channels": 4, "size": [8, 8], "space": "vae"}
+    return {"name": "latent", "codecs": {"vae": codec}, "stages": [{"name": "base", "role": "base", "out": out}]}
+
+
+@pytest.mark.parametrize("codec", [{"load": "other/vae"}, {"scale": 1.0}, {"shift": 0.1}])
+def test_the_codec_is_part_of_what_was_trained(codec: dict[str, Any]) -> None:
+    before, now = ids(latent()), ids(latent(**codec))
+    assert before[0] != now[0]
+    assert before[1] != now[1]
+
+
+def test_the_name_of_a_codec_is_not() -> None:
+    other = latent()
+    other["codecs"] = {"sd": other["codecs"]["vae"]}
+    other["stages"][0]["out"]["space"] = "sd"
+    assert ids(other) == ids(latent())
+
+
+def test_kinds_that_are_not_trained_know_no_data_and_no_dropout() -> None:
+    data = {
+        "name": "exact", "data": {"kind": "bundled"}, "condition": {"text": {"dropout": 0.1}},
+        "stages": [
+            {"name": "base", "role": "base", "kind": "gaussian", "size": [16, 16], "out": {"size": [8, 8]}},
+            {"name": "pipe", "role": "bridge", "kind": "pipeline", "load": "a/b", "from": "base"},
+            {"name": "last", "role": "bridge", "kind": "empirical", "data": {"kind": "bundled"}, "from": "pipe"},
+        ],
+    }  # fmt: skip
+    assert after({"data": {"kind": "shapes"}}, data) == (False, [False, False, False])
+    assert after({"condition.text.dropout": 0.2}, data) == (False, [False, False, False])
+    assert after({"condition.text.encoder": "some/encoder"}, data) == (True, [False, False, False])
+    assert after({"stages.2.data": {"kind": "shapes"}}, data) == (True, [False, False, True])
 
 
 def test_gradient_checkpointing_changes_no_weights() -> None:
@@ -139,7 +200,7 @@ def test_ids_are_golden() -> None:
     assert ids(examples.linear()) == GOLDEN
 
 
-GOLDEN = ("69eb201e71c85b7b", ["1dc4e9e9d98623b8", "d9c9ca0126e3dc5c", "b7c195e9d58bf9e9"])
+GOLDEN = ("7bb60b4b8e827e32", ["33385aa1a629e144", "f2189eb941a27f80", "6de007367aa90121"])
 
 
 def test_unknown_stage() -> None:

@@ -38,6 +38,18 @@ CASES = [
     ("refine.inputs.context", {"from": "base", "via": "concat"}, "stages.2.inputs.context.from", "base"),
     ("budget.latency_s", 2, "budget.latency_s", 2.0),
     ("name", "other", "name", "other"),
+    ("refine.from", "base", "stages.2.inputs.low.from", "base"),
+    ("bridge.out.scale.h", "4", "stages.1.out.scale", {"w": 2.0, "h": 4.0}),
+    ("bridge.out.scale.hw", "4", "stages.1.out.scale", {"hw": 4.0}),
+    ("bridge.inputs.low.resize.h", "area", "stages.1.inputs.low.resize", {"w": "bicubic-antialias", "h": "area"}),
+    ("description", "a: b", "description", "a: b"),
+    ("description", "yes", "description", "yes"),
+    ("description", "[1", "description", "[1"),
+    ("description", "'123'", "description", "123"),
+    ("description", "", "description", ""),
+    ("base.weights", "123", "stages.0.weights", "123"),
+    ("base.weights", "null", "stages.0.weights", None),
+    ("base.solver.steps", "null", "stages.0.solver.steps", 24),
 ]
 
 
@@ -52,6 +64,29 @@ def test_a_new_kind_keeps_what_it_has_too() -> None:
         "kind": "", "guidance": 0, "steps": 7,
     }  # fmt: skip
     assert override(spec, {"base.process.kind": "karras"}).stages[0] != spec.stages[0]
+
+
+OWN = {
+    "diffusion": {}, "gaussian": {"size": "[16, 16]"}, "empirical": {"data": "{kind: bundled}"}, "regression": {},
+    "gan": {}, "pipeline": {"load": "x"}, "custom": {"target": "a:B"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_to_every_kind(kind: str) -> None:
+    settings = {"base.kind": kind} | {f"base.{key}": value for key, value in OWN[kind].items()}
+    stage = override(SPEC, settings).stages[0]
+    assert (stage.kind, stage.name, stage.out.size) == (kind, "base", (16, 16))
+
+
+def test_a_kind_among_free_options_is_an_option() -> None:
+    spec = override(SPEC, {"base.kind": "custom", "base.target": "a:B", "base.options": {"x": 1}})
+    assert at(override(spec, {"base.options.kind": "new"}), "stages.0.options") == {"x": 1, "kind": "new"}
+
+
+def test_groups_of_axes_are_taken_apart() -> None:
+    spec = override(parse(examples.linear(3)), {"bridge.out.scale": "{t: 1, hw: 2}", "bridge.out.scale.w": 4})
+    assert at(spec, "stages.1.out.scale") == {"t": 1.0, "h": 2.0, "w": 4.0}
 
 
 def test_a_missing_section_is_made() -> None:
@@ -79,6 +114,10 @@ BAD = [
     ({"base.solver.steps": 0}, "stages.0 (base).solver.steps: expects at least 1, but got 0"),
     ({"bridge.inputs.low.noise.std": 3}, "3 lies outside train_std"),
     ({"": 1}, "'' is unknown"),
+    ({"base.solver.steps": ""}, "base.solver.steps: is given no value. Give one; `null` takes it back"),
+    ({"stages.0.solver.steps": 1}, "'stages' is a list, which has no parts. Begin with a stage's name."),
+    ({"stages": 5, "base.solver.steps": 1}, "'base' is unknown"),
+    ({"base.kind": None, "base.solver.steps": 0}, "steps: expects at least 1, but got 0"),
 ]
 
 

@@ -93,7 +93,7 @@ def heun(here, there, state, var):
 
 
 def dpmpp_2m(here, there, state, x_hat, before):
-    """ArXiv 2211.01095, algorithm 2, in lambda = ln(alpha / sigma)."""
+    """Algorithm 2 of arXiv 2211.01095, in lambda = ln(alpha / sigma)."""
     lam = lambda level: np.log(level.alpha / level.sigma) if level.alpha else -np.inf  # noqa: E731
     h = lam(there) - lam(here)
     blend = x_hat

@@ -26,6 +26,16 @@ class Flat:
     def to(self, device):
         pass
 
+class Kept(Flat):
+    def save(self, folder):
+        (folder / "value.txt").write_text(str(self.value))
+    def load(self, folder):
+        self.value = float((folder / "value.txt").read_text())
+
+class Angry:
+    def __init__(self, spec, grid):
+        raise KeyError("checkpoint")
+
 class Lame:
     def __init__(self, spec, grid): pass
     def run(self, request): pass
@@ -53,6 +63,15 @@ def test_it_is_built_with_its_options_and_runs() -> None:
     assert torch.equal(make_custom(asked, grid).run(request), torch.full((2, 1, 2, 2), 0.5))
 
 
+def test_it_takes_up_what_it_saved(tmp_path: Path) -> None:
+    asked, grid = spec("users_stages:Kept"), Grid(1, (2, 2))
+    first = make_custom(asked, grid, tmp_path / "nothing-yet")
+    first.value = 0.75
+    first.save(tmp_path)
+    assert make_custom(asked, grid, tmp_path).value == 0.75
+    assert make_custom(asked, grid).value == 0.5
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -60,6 +79,7 @@ def test_it_is_built_with_its_options_and_runs() -> None:
         ("users_stages:Round", "'users_stages' has no 'Round'"),
         ("users_stages:number", "users_stages:number is no class"),
         ("users_stages:Alone", r"cannot be built .* Its constructor takes \(spec, grid\)"),
+        ("users_stages:Angry", r"cannot be built \(KeyError: 'checkpoint'\)"),
         ("users_stages:Lame", "is no stage: it has no to. Define run"),
     ],
 )

@@ -1,7 +1,7 @@
-"""The command line: one thin file per command, torch imported only where a command needs it."""
+"""The command line: one thin file per command, and nothing imported before it is needed."""
 
 from __future__ import annotations
 
-from dynaxx.cli.guard import main, run
+from dynaxx.cli.start import main, run
 
 __all__ = ["main", "run"]

@@ -6,34 +6,35 @@ from typing import Annotated
 
 import typer
 
+import dynaxx
+from dynaxx.cli.answer import Answer
 from dynaxx.cli.check import check
 from dynaxx.cli.demo import demo
+from dynaxx.cli.options import Json
 from dynaxx.cli.sample import sample
 from dynaxx.cli.train import train
+from dynaxx.errors import UsageError
 
-app = typer.Typer(
-    name="dynaxx", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
-)
+app = typer.Typer(name="dynaxx", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (demo, check, train, sample):
     app.command()(command)
 
 
-def _version(value: bool) -> None:
-    if value:
-        import dynaxx
-
-        typer.echo(f"dynaxx {dynaxx.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def dynaxx(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    as_json: Json = False,
+) -> Answer | None:
     """Diffusion cascades: generation in several stages.
 
     Every command takes --json: one JSON object on stdout, all else on stderr. Exit codes: 0 done, 1 could not,
     2 wrong usage or a bad cascade file, 130 interrupted, 143 told to end.
     """
+    if version and context.invoked_subcommand is None:
+        line = f"dynaxx {dynaxx.__version__}"
+        return Answer({"version": dynaxx.__version__}, lambda console: console.print(line, markup=False))
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise UsageError("", "no command is given.", "Name one of demo, check, train, sample.")
+    return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dynaxx.cli.answer import Answer
-from dynaxx.cli.options import Json
+from dynaxx.cli.options import Json, parse_size
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,9 +28,14 @@ def check(
         float | None,
         typer.Option(min=0, metavar="STD", help="Say this noise level in every unit of the field instead."),
     ] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="The base size, where the file fixes none.")] = None,
     as_json: Json = False,
 ) -> Answer:
     """Check a cascade file, and say what it means. Reads no weights."""
+    asked = {"FILE": file is not None, "--schema": schema, "--level": level is not None}
+    if sum(asked.values()) > 1:
+        several = " and ".join(name for name, given in asked.items() if given)
+        raise UsageError(several, "are answers of their own.", "Ask for one of them at a time.")
     if schema:
         return _schema()
     if level is not None:
@@ -38,19 +43,18 @@ def check(
     if file is None:
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --schema or --level STD.")
 
-    from dynaxx.spec.bundled import resolve
     from dynaxx.spec.files import load
 
-    return _cascade(load(resolve(file)), contracts=contracts)
+    return _cascade(load(file), contracts=contracts, size=parse_size(size))
 
 
-def _cascade(spec: CascadeSpec, *, contracts: bool) -> Answer:
+def _cascade(spec: CascadeSpec, *, contracts: bool, size: tuple[int, ...] | None) -> Answer:
     import yaml
 
     from dynaxx.spec.summary import describe
 
-    found = describe(spec)
-    data: dict[str, Any] = {**found.to_json(), "contracts": _contracts(spec)} if contracts else found.to_json()
+    found = describe(spec, size=size)
+    data: dict[str, Any] = found.to_json() | ({"contracts": _contracts(spec, size)} if contracts else {})
 
     def show(console: Console) -> None:
         console.print(f"{spec.name}: sound. run_id {found.run_id}", markup=False)
@@ -70,28 +74,34 @@ def _row(node: NodeSummary) -> tuple[str, ...]:
     return node.name, node.role, node.kind, reads, node.grid_out, node.process or "-", steps, levels or "-"
 
 
-def _contracts(spec: CascadeSpec) -> dict[str, Any]:
+def _contracts(spec: CascadeSpec, size: tuple[int, ...] | None) -> dict[str, Any]:
     from dynaxx.spec.contract import contract_of
     from dynaxx.spec.graph import nodes
 
-    return {node.name: contract_of(spec, node).model_dump(mode="json") for node in nodes(spec)}
+    return {node.name: contract_of(spec, node).model_dump(mode="json") for node in nodes(spec, size=size)}
 
 
 def _schema() -> Answer:
     import json
 
-    from dynaxx.spec.files import json_schema
+    from dynaxx.spec.schema import json_schema
 
     schema = json_schema()
     return Answer(schema, lambda console: print(json.dumps(schema, indent=2), file=console.file))
 
 
 def _level(std: float) -> Answer:
+    import math
+
+    if not math.isfinite(std):
+        raise UsageError("--level", f"cannot be {std:g}.", "Give a finite number, 0 or more.")
+
     from dynaxx.noise.units import UNITS, in_every_unit
 
     units = in_every_unit(std)
     rows = [(name, f"{value:.6g}", UNITS[name].about) for name, value in units.items()]
-    return Answer({"std": std, "units": units}, lambda console: _table(console, ("unit", "value", "where"), rows))
+    finite = {name: value if math.isfinite(value) else None for name, value in units.items()}
+    return Answer({"std": std, "units": finite}, lambda console: _table(console, ("unit", "value", "where"), rows))
 
 
 def _table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,6 +10,7 @@ import typer
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.options import Json
 from dynaxx.cli.progress import bar
+from dynaxx.cli.start import loading
 
 
 def demo(
@@ -19,7 +20,8 @@ def demo(
     as_json: Json = False,
 ) -> Answer:
     """Show a cascade at work: real pictures, stage by stage, as a page to look at."""
-    from dynaxx.share.demo import make_demo
+    with loading():
+        from dynaxx.share.demo import make_demo
 
     with bar() as on_step:
         made = make_demo(out, seed=seed, on_step=on_step)

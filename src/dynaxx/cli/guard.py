@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from itertools import pairwise
+from typing import Any
 
 import typer
 
 from dynaxx.cli.answer import Answer, pages
+from dynaxx.cli.start import INTERRUPTED
 from dynaxx.errors import DynaxxError
+from dynaxx.store.strict_json import strict_json
 
 DEBUG = "DYNAXX_DEBUG"
-INTERRUPTED = 130
 WRONG_USAGE: Any = typer.BadParameter.__base__  # click's UsageError, of whichever click typer carries
-
-
-def main() -> NoReturn:
-    """Run the command line of this process and exit."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str], *, app: typer.Typer | None = None) -> int:
     """Run one command; give its exit code: 0 done, 1 could not, 2 wrong usage or bad spec, 130 interrupted."""
     as_json = "--json" in arguments
     try:
-        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-            answer = _call(app, arguments)
-        return _deliver(answer, as_json=as_json)
+        return _deliver(_aside(app, arguments) if as_json else _call(app, arguments), as_json=as_json)
     except BrokenPipeError:
         return _pipe_closed()
     except (KeyboardInterrupt, typer.Abort):
@@ -41,14 +36,20 @@ def run(arguments: Sequence[str], *, app: typer.Typer | None = None) -> int:
         parts = {"where": error.where, "problem": error.problem, "fix": error.fix}
         return _fail(as_json, kind=type(error).__name__, message=str(error), exit_code=error.exit_code, parts=parts)
     except WRONG_USAGE as error:
-        hint = f"Try '{error.ctx.command_path} --help'." if error.ctx else ""
-        message = f"{error.format_message()} {hint}".strip()
-        return _fail(as_json, kind="UsageError", message=message, exit_code=2)
+        return _fail(as_json, kind="UsageError", message=_usage(error, arguments), exit_code=2)
     except Exception as error:
         shown = _trace()
         hint = "" if shown else f" (This was not foreseen; {DEBUG}=1 shows where it arose.)"
         message = " ".join(f"{type(error).__name__}: {error}".split()) + hint
         return _fail(as_json, kind=type(error).__name__, message=message, exit_code=1)
+
+
+def _aside(app: typer.Typer | None, arguments: Sequence[str]) -> Any:
+    """The command's Answer while all that it prints goes to stderr; its help becomes an Answer too."""
+    shown = io.StringIO() if "--help" in arguments else None
+    with contextlib.redirect_stdout(shown or sys.stderr):
+        answer = _call(app, arguments)
+    return answer if shown is None or answer else Answer({"help": shown.getvalue()}, lambda console: None)
 
 
 def _call(app: typer.Typer | None, arguments: Sequence[str]) -> Any:
@@ -65,7 +66,7 @@ def _deliver(answer: Any, *, as_json: bool) -> int:
     if not isinstance(answer, Answer):
         return int(answer or 0)
     if as_json:
-        print(json.dumps(answer.data, ensure_ascii=False))
+        print(strict_json(answer.data))
     else:
         answer.show(pages())
     sys.stdout.flush()
@@ -76,8 +77,20 @@ def _fail(as_json: bool, *, kind: str, message: str, exit_code: int, parts: dict
     print(f"dynaxx: {message}", file=sys.stderr)
     if as_json:
         error = {"kind": kind, "message": message, **(parts or {}), "exit_code": exit_code}
-        print(json.dumps({"error": error}, ensure_ascii=False))
+        print(strict_json({"error": error}))
     return exit_code
+
+
+def _usage(error: Any, arguments: Sequence[str]) -> str:
+    """What typer says is wrong, as a sentence with the value, and where to read on."""
+    said = error.format_message().strip()
+    options = getattr(getattr(error, "param", None), "opts", ())
+    pairs = [*pairwise(arguments), *(argument.partition("=")[::2] for argument in arguments if "=" in argument)]
+    value = next((value for option, value in pairs if option in options), "")
+    if value and value not in said:
+        said = f"{said.rstrip('.')} (it is {value!r})"
+    end = "" if said.endswith((".", "!", "?")) else "."
+    return f"{said}{end} Try '{error.ctx.command_path if error.ctx else 'dynaxx'} --help'."
 
 
 def _trace() -> bool:

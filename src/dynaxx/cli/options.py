@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,8 @@ import typer
 
 from dynaxx.errors import UsageError
 
+DIGITS = re.compile(r"0*[1-9][0-9]{0,11}")
+"""One size: positive, and not so long that it is no number any more."""
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
 
 
@@ -22,7 +25,7 @@ def parse_size(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and int(part) for part in parts):
+    if not 1 <= len(parts) <= 3 or not all(DIGITS.fullmatch(part) for part in parts):
         raise UsageError("--size", f"cannot be {text!r}.", "Give sizes joined by x, such as 16x16.")
     return tuple(int(part) for part in parts)
 
@@ -46,13 +49,17 @@ def parse_inputs(values: Sequence[str]) -> tuple[Path | None, dict[str, Path]]:
     """`--input low.png` as the file for `--from-stage`; `--input image=photo.png` as the user's input `image`.
 
     Raises:
-        UsageError: where several files have no name.
+        UsageError: where several files have no name, or the same one.
     """
-    named = {}
+    from dynaxx.spec.base import NAME_PATTERN
+
+    named: dict[str, Path] = {}
     unnamed = []
     for value in values:
         name, found, path = value.partition("=")
-        if found and name.isidentifier():
+        if found and re.fullmatch(NAME_PATTERN, name):
+            if name in named:
+                raise UsageError(f"--input {name}", f"is given twice ({named[name]}, {path}).", "Give it once.")
             named[name] = Path(path)
         else:
             unnamed.append(Path(value))

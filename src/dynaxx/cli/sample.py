@@ -10,6 +10,7 @@ import typer
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.options import Json, parse_inputs, parse_settings, parse_size
 from dynaxx.cli.progress import bar
+from dynaxx.cli.start import loading
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def sample(
         list[str] | None,
         typer.Option(metavar="[NAME=]FILE", help="A signal of yours; without a name for --from-stage."),
     ] = None,
+    field: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The field, for cascades conditioned on one: .npy or a picture.")
+    ] = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="The base size of this run.")] = None,
     set: Annotated[
         list[str] | None, typer.Option(metavar="PATH=VALUE", help="A run-time setting: bridge.solver.steps=10.")
@@ -48,26 +52,20 @@ def sample(
     as_json: Json = False,
 ) -> Answer:
     """Draw samples from a cascade."""
-    settings, sizes = parse_settings(set or ()), parse_size(size)
     low, named = parse_inputs(input or ())
     if (from_stage is None) != (low is None):
         raise UsageError("--from-stage", "needs --input FILE, and the other way round.", "Give both, or neither.")
+    settings, sizes = parse_settings(set or ()), parse_size(size)
+    with loading():
+        from dynaxx.cli.draw import Order, draw
 
-    from dynaxx.cli.given import read_given
-    from dynaxx.engine.cascade import Cascade, Runtime
-    from dynaxx.share.files import make_folder, write_samples
-
-    make_folder(out)
-    cascade = Cascade.from_pretrained(run, runtime=Runtime(batch_size=batch, size=sizes))
-    cascade = cascade.with_settings(settings) if settings else cascade
-    count = num * max(len(prompt or ()), len(label or ()), 1)
-    given = read_given(cascade.spec, from_stage=from_stage, low=low, named=named, size=sizes, count=count)
+    order = Order(
+        run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes, batch=batch,
+        settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
+        keep=keep_stages, out=out,
+    )  # fmt: skip
     with bar() as on_step:
-        samples = cascade.sample(
-            prompt, labels=label, num=num, seed=seed, given=given, until=until_stage,
-            keep=keep_stages, on_step=on_step,
-        )  # fmt: skip
-    written = write_samples(samples, out)
+        written = draw(order, on_step)
     return Answer(written.to_json(), lambda console: _show(written, console))
 
 

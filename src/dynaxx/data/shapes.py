@@ -81,7 +81,7 @@ class Shapes:
 
     def scene(self, index: int) -> Scene:
         """What sample `index` shows."""
-        u = Draws(self._spec.seed, "shapes", (index,)).uniform("scene", (8,))[0].tolist()
+        u = Draws(self._spec.seed, "/shapes", (index,)).uniform("scene", (8,))[0].tolist()
         colour = _choose(tuple(COLOURS), u[3])
         ground = _choose(tuple(name for name in COLOURS if name != colour), u[4])
         at = (REACH * (2 * u[6] - 1), REACH * (2 * u[7] - 1))
@@ -99,7 +99,7 @@ class Shapes:
         return scene.caption if len(self._size) == 2 else f"{scene.caption} moving {scene.move}"
 
     def _note(self, index: int) -> tuple[str, float]:
-        u = Draws(self._spec.seed, "shapes", (index,)).uniform("note", (2,))[0].tolist()
+        u = Draws(self._spec.seed, "/shapes", (index,)).uniform("note", (2,))[0].tolist()
         return _choose(tuple(NOTES), u[0]), u[1]
 
 

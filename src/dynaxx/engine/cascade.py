@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from dynaxx.engine.folder import save
+from dynaxx.engine.ask import Ask
+from dynaxx.engine.folder import check_lineage, save
 from dynaxx.engine.run import OnStep, Run
+from dynaxx.engine.runtime import DEFAULT, Runtime
 from dynaxx.engine.samples import Samples
-from dynaxx.engine.select import check_given, select
+from dynaxx.engine.select import check_given, names_to_keep, select, unfinished
 from dynaxx.engine.trace import Trace
-from dynaxx.errors import SpecError, UsageError
-from dynaxx.plan.events import Placement, events
-from dynaxx.signal.random import Draws
+from dynaxx.errors import SpecError
+from dynaxx.plan.events import events
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
+from dynaxx.spec.stage import EmpiricalStage, GaussianStage
 from dynaxx.stage.build import build_stages
-from dynaxx.stage.condition import Condition, encode
 from dynaxx.stage.stage import Stage
+from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
 
-
-@final
-@dataclass(frozen=True)
-class Runtime:
-    """How a cascade runs; none of it changes a sample by more than rounding, but for `size`.
-
-    Args:
-        device: `cpu`, `cuda`, ...; a GPU is taken where there is one.
-        dtype: of the state.
-        batch_size: samples that pass a stage at once.
-        placement: `resident`, or `one-at-a-time` to hold the weights of a single stage on the device.
-        size: of the base grid, where the cascade file fixes none.
-    """
-
-    device: str | None = None
-    dtype: torch.dtype = torch.float32
-    batch_size: int = 64
-    placement: Placement = "resident"
-    size: tuple[int, ...] | None = None
-
-    @property
-    def on(self) -> torch.device:
-        """The device."""
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-DEFAULT = Runtime()
+EXACT = (EmpiricalStage, GaussianStage)
+"""Kinds that nobody trains: whatever their settings are, they can be built anew."""
 
 
 @final
@@ -74,6 +52,8 @@ class Cascade:
         cls, spec: CascadeSpec, *, root: Path | None = None, runtime: Runtime = DEFAULT, fresh: bool = False
     ) -> Cascade:
         """Build every stage; relative paths in the spec start at `root`; `fresh` gives networks random weights."""
+        if not fresh:
+            check_lineage(spec, root)
         stages = build_stages(spec, nodes(spec, size=runtime.size), root=root, fresh=fresh)
         return cls(spec, stages, root=root, runtime=runtime)
 
@@ -85,7 +65,7 @@ class Cascade:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `cascade.yaml`, a card, and each stage's weights, contract and lineage; give the folder."""
-        return save(self.spec, self.stages, Path(folder))
+        return save(self.spec, self.stages, Path(folder), size=self.runtime.size)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.
@@ -94,17 +74,23 @@ class Cascade:
             SpecError: if a path is unknown, or a setting would need other weights.
         """
         spec = override(self.spec, settings)
-        for old, new in zip(self.spec.stages, spec.stages, strict=True):
-            if stage_weights_id(self.spec, old.name) != stage_weights_id(spec, new.name):
-                problem = "the settings change what was trained, not only how it runs."
-                raise SpecError(f"stage {old.name!r}", problem, "Change the file and train.")
-        return Cascade(spec, self.stages, root=self.root, runtime=self.runtime)
+        changed = {new.name for old, new in zip(self.spec.stages, spec.stages, strict=True) if self._differs(old, spec)}
+        trained = [stage.name for stage in spec.stages if stage.name in changed and not isinstance(stage, EXACT)]
+        if trained:
+            problem = "the settings change what was trained, not only how it runs."
+            raise SpecError(f"stage {trained[0]!r}", problem, "Change the cascade file, and train the stage.")
+        return self._rebuilt(spec, self.runtime, changed)
+
+    def resized(self, size: tuple[int, ...]) -> Cascade:
+        """This cascade on another base grid; networks are shared, exact stages are built anew."""
+        exact = {stage.name for stage in self.spec.stages if isinstance(stage, EXACT)}
+        return self._rebuilt(self.spec, replace(self.runtime, size=size), exact)
 
     def sample(
         self,
         prompt: str | Sequence[str] | None = None,
         *,
-        labels: int | Sequence[int] | None = None,
+        labels: int | Sequence[int] | Tensor | None = None,
         field: Tensor | None = None,
         num: int = 1,
         seed: int = 0,
@@ -112,7 +98,7 @@ class Cascade:
         size: tuple[int, ...] | None = None,
         given: Mapping[str, Tensor] | None = None,
         until: str | None = None,
-        keep: bool | Collection[str] = False,
+        keep: bool | str | Collection[str] = False,
         on_step: OnStep | None = None,
     ) -> Samples:
         """Draw `num` samples for each prompt or label; sample k is the same whatever the batch, order or company.
@@ -120,7 +106,7 @@ class Cascade:
         Args:
             prompt: one prompt, or several; None asks for nothing in particular.
             labels: class numbers, for cascades that take them.
-            field: a signal `(B, C, *size)` known everywhere, for cascades that take one.
+            field: a signal `(B, C, *size)`, or `(C, *size)` for all samples, for cascades that take one.
             num: samples for each prompt or label.
             seed: of the random streams; with a sample's id it fixes every random number.
             ids: one per sample, in place of 0, 1, 2, ...
@@ -134,62 +120,60 @@ class Cascade:
         Raises:
             UsageError: if counts, names or shapes do not fit.
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt or [])
-        classes = [labels] if isinstance(labels, int) else list(labels or [])
-        graph, given = nodes(self.spec, size=size or self.runtime.size), dict(given or {})
-        total = _total(num, prompts, classes, field, ids, given)
-        check_given(self.spec, graph, given, total)
+        if size is not None and size != self.runtime.size:
+            return self.resized(size).sample(
+                prompt, labels=labels, field=field, num=num, seed=seed, ids=ids, given=given, until=until, keep=keep,
+                on_step=on_step,
+            )  # fmt: skip
+        graph, given = nodes(self.spec, size=self.runtime.size), dict(given or {})
+        ask = Ask.of(
+            prompt,
+            labels,
+            field,
+            num=num,
+            seed=seed,
+            ids=ids,
+            signals=list(given.values()),
+            rank=len(graph[0].grid.size),
+        )
+        check_given(self.spec, graph, given, ask.total)
         chosen = select(graph, given, until)
-        names = [node.name for node in chosen]
-        kept = frozenset(names if keep is True else keep or ())
-        draws = Draws(seed, "", tuple(ids) if ids is not None else tuple(range(total)))
-        texts, numbers = spread(prompts, num), spread(classes, num)
-
-        def encoder() -> Condition:
-            return encode(self.spec.condition, prompts=texts, labels=numbers, field=field, count=total)
-
-        run = self._run(chosen, given, draws, kept, on_step, encoder)
-        with torch.inference_mode():
-            for event in events(chosen, keep={*kept, *given, names[-1]}, placement=self.runtime.placement):
+        run = self._run(chosen, unfinished(graph, given, ask.draws), ask, names_to_keep(chosen, keep), on_step)
+        last = chosen[-1].name
+        with torch.no_grad():
+            for event in events(chosen, keep={*run.keep, *given, last}, placement=self.runtime.placement):
                 run.execute(event)
-        outputs = {name: run.outputs[name] for name in names if name in kept}
-        return Samples(run.outputs[names[-1]], outputs, run.inputs, tuple(texts or ()), run.trace)
+        outputs = {node.name: run.outputs[node.name] for node in chosen if node.name in run.keep}
+        return Samples(run.outputs[last], outputs, run.kept_inputs(), ask.prompts, run.trace)
 
     def _run(
         self,
         chosen: Sequence[Node],
         given: Mapping[str, Tensor],
-        draws: Draws,
+        ask: Ask,
         keep: frozenset[str],
         on_step: OnStep | None,
-        encoder: Callable[[], Condition],
     ) -> Run:
         runtime = self.runtime
+        roots = {node.name: node.grid.size for node in chosen if not node.inputs}
         return Run(
-            nodes={node.name: node for node in chosen}, stages=self.stages, draws=draws, encode=encoder,
-            trace=Trace(run_id(self.spec), draws.seed, draws.ids, str(runtime.on)), device=runtime.on,
+            nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
             dtype=runtime.dtype, batch_size=runtime.batch_size, keep=keep, on_step=on_step,
+            encode=lambda: ask.encode(self.spec.condition, self._text_encoder),
+            trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},
         )  # fmt: skip
 
+    @cached_property
+    def _text_encoder(self) -> TextEncoder | None:
+        text = self.spec.condition.text
+        return make_text_encoder(text, allow_download=self.runtime.allow_download) if text else None
 
-def spread(values: Sequence[Any], num: int) -> list[Any] | None:
-    """Each value `num` times in a row, or None where there are none."""
-    return [value for value in values for _ in range(num)] or None
+    def _differs(self, stage: Any, spec: CascadeSpec) -> bool:
+        new = next(other for other in spec.stages if other.name == stage.name)
+        ids = (stage_weights_id(self.spec, stage.name), stage_weights_id(spec, stage.name))
+        return ids[0] != ids[1] or stage.weights != new.weights
 
-
-def _total(
-    num: int,
-    prompts: Sequence[str],
-    labels: Sequence[int],
-    field: Tensor | None,
-    ids: Sequence[int] | None,
-    given: Mapping[str, Tensor],
-) -> int:
-    if num < 1:
-        raise UsageError("num", f"{num} samples cannot be drawn.", "Ask for 1 or more.")
-    asked = max(len(prompts), len(labels))
-    total = asked * num if asked else max([num, *(len(x) for x in given.values()), 0 if field is None else len(field)])
-    if ids is not None and len(ids) != total:
-        raise UsageError("ids", f"{len(ids)} ids for {total} samples.", "Give one id per sample.")
-    return total
+    def _rebuilt(self, spec: CascadeSpec, runtime: Runtime, names: Collection[str]) -> Cascade:
+        fresh = build_stages(spec, nodes(spec, size=runtime.size), root=self.root, only=names)
+        return Cascade(spec, {**self.stages, **fresh}, root=self.root, runtime=runtime)

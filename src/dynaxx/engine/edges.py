@@ -16,7 +16,7 @@ from dynaxx.signal.blur import blur
 from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
 from dynaxx.spec.edge import EdgeNoise, EdgeSpec
-from dynaxx.spec.graph import kernels
+from dynaxx.spec.grids import kernels
 
 
 @final

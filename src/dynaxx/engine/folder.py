@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from dynaxx.errors import RunError, SpecError
+from dynaxx.spec.bundled import FILE_NAME
 from dynaxx.spec.card import card
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.contract import contract_of
-from dynaxx.spec.files import FILE_NAME, dump
-from dynaxx.spec.graph import Node, nodes
+from dynaxx.spec.files import dump
+from dynaxx.spec.graph import Node, first_nodes, nodes
 from dynaxx.spec.identity import stage_weights_id
+from dynaxx.stage.build import weights_folder
 from dynaxx.stage.stage import SavesWeights, Stage
 from dynaxx.store.atomic import write_text
 
 LINEAGE = "lineage.json"
 
 
-def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path) -> Path:
-    """Write the cascade folder; each stage writes its own weights."""
-    for node in nodes(spec):
-        save_stage(spec, node, stages[node.stage.name], folder)
-    save_head(spec, folder)
+def check_lineage(spec: CascadeSpec, root: Path | None) -> None:
+    """See that what lies in `stages/` was made for this spec, where its lineage says what for.
+
+    Raises:
+        SpecError: naming the stage whose weights were made for other settings.
+    """
+    for stage in spec.stages:
+        file = weights_folder(stage, root) / LINEAGE
+        if not file.is_file():
+            continue
+        have, want = json.loads(file.read_text("utf-8")).get("weights_id"), stage_weights_id(spec, stage.name)
+        if have not in (None, want):
+            problem = f"{file.parent} holds weights for other settings (weights_id {have}, not {want})."
+            fix = "Set the stage back to what they were made with, or make them anew."
+            raise SpecError(f"stage {stage.name!r}", problem, fix)
+
+
+def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path, *, size: tuple[int, ...] | None = None) -> Path:
+    """Write the cascade folder; each stage writes its own weights, so that nothing outside it is needed any more.
+
+    `cascade.yaml` comes last: while it is missing, the folder is no cascade.
+
+    Raises:
+        RunError: if the folder cannot be written.
+    """
+    for name, node in first_nodes(nodes(spec, size=size)).items():
+        save_stage(spec, node, stages[name], folder)
+    kept = [name for name, stage in stages.items() if isinstance(stage, SavesWeights)]
+    save_head(spec, folder, kept=kept, size=size)
     return folder
 
 
@@ -31,8 +58,7 @@ def save_stage(
     spec: CascadeSpec, node: Node, stage: Stage, folder: Path, *, lineage: Mapping[str, Any] | None = None
 ) -> None:
     """Write one stage's weights, contract and, last of all, its lineage, with what else is known of its making."""
-    place = folder / "stages" / node.stage.name
-    place.mkdir(parents=True, exist_ok=True)
+    place = _made(folder / "stages" / node.stage.name)
     if isinstance(stage, SavesWeights):
         stage.save(place)
     write_text(place / "contract.json", contract_of(spec, node).model_dump_json(indent=2) + "\n")
@@ -40,7 +66,19 @@ def save_stage(
     write_text(place / LINEAGE, json.dumps(made, indent=2) + "\n")
 
 
-def save_head(spec: CascadeSpec, folder: Path) -> None:
-    """Write the card and the cascade file."""
-    write_text(folder / "README.md", card(spec))
-    write_text(folder / FILE_NAME, dump(spec))
+def save_head(
+    spec: CascadeSpec, folder: Path, *, kept: Collection[str] = (), size: tuple[int, ...] | None = None
+) -> None:
+    """Write the card and, last, the cascade file; the weights of the stages in `kept` lie in the folder now."""
+    stages = (s.model_copy(update={"weights": None}) if s.name in kept else s for s in spec.stages)
+    own = spec.model_copy(update={"stages": tuple(stages)})
+    write_text(folder / "README.md", card(own, size=size))
+    write_text(folder / FILE_NAME, dump(own))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(str(folder), f"cannot be made ({error.strerror}).", "Choose another folder.") from error
+    return folder

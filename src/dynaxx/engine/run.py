@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import final
 
 import torch
@@ -45,7 +46,7 @@ class Run:
     keep: frozenset[str] = frozenset()
     on_step: OnStep | None = None
     outputs: dict[str, Tensor] = field(default_factory=dict)
-    inputs: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    inputs: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
     condition: Condition | None = None
 
     def execute(self, event: Event) -> None:
@@ -65,10 +66,15 @@ class Run:
 
     def _run(self, node: Node) -> None:
         total = len(self.draws.ids)
-        std = {name: given.edge.std for name, given in node.inputs.items() if given.edge.noise}
+        edges = {name: given.edge for name, given in node.inputs.items()}
+        std = {name: edge.hand_std or edge.std for name, edge in edges.items() if edge.noise or edge.hand_std}
+        blur = {name: edge.blur_std for name, edge in edges.items() if edge.blur}
         steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else None
         size = min(self.batch_size, total)
-        record = NodeRecord(node.name, node.stage.name, str(node.grid), total, size, steps, std)
+        spaces = {name: given.grid.space for name, given in node.inputs.items()}
+        record = NodeRecord(
+            node.name, node.stage.name, str(node.grid), total, size, steps, std, blur, node.grid.space, spaces
+        )
         with self.trace.node(record):
             parts = [self._run_part(node, slice(i, i + size)) for i in range(0, total, size)]
         self.outputs[node.name] = torch.cat(parts)
@@ -81,12 +87,13 @@ class Run:
         request = Request(
             spec=node.stage, grid=node.grid, inputs=inputs, draws=draws, device=self.device, dtype=self.dtype,
             condition=self.condition.take(part), stop_std=node.stop_std,
-            on_step=None if self.on_step is None else lambda step: self.on_step and self.on_step(node.name, step),
+            on_step=None if self.on_step is None else partial(self.on_step, node.name),
         )  # fmt: skip
         answer = self.stages[node.stage.name].run(request)
         expected = (len(draws.ids), *node.grid.shape)
-        if tuple(answer.shape) != expected:
-            problem = f"answered with shape {tuple(answer.shape)} where {expected} is due."
+        if not isinstance(answer, Tensor) or tuple(answer.shape) != expected:
+            got = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+            problem = f"answered with {got} where a tensor of shape {expected} is due."
             raise RunError(f"stage {node.stage.name!r}", problem, "Mend the stage's `run`, or the spec's `out`.")
         return answer
 
@@ -101,4 +108,8 @@ class Run:
         if node.name in self.keep:
             kept = self.inputs.setdefault(node.name, {})
             for name, given in inputs.items():
-                kept[name] = torch.cat([kept[name], given.x]) if name in kept else given.x
+                kept.setdefault(name, []).append(given.x)
+
+    def kept_inputs(self) -> dict[str, dict[str, Tensor]]:
+        """What the nodes in `keep` were given, by node and input, all batches together."""
+        return {node: {name: torch.cat(parts) for name, parts in kept.items()} for node, kept in self.inputs.items()}

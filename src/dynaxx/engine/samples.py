@@ -14,7 +14,7 @@ from dynaxx.engine.trace import Trace
 class Samples:
     """B samples: `x` is the last node's output `(B, C, *size)`, `stages` holds each kept node's.
 
-    `levels` names the noise level put on each edge, as `node.input`.
+    `inputs` holds what each kept node was given, by input.
     """
 
     x: Tensor
@@ -34,6 +34,14 @@ class Samples:
             "dynaxx:seed": str(self.trace.seed),
             "dynaxx:id": str(self.trace.ids[index]),
             "dynaxx:levels": ", ".join(f"{name}={std:g}" for name, std in levels.items()),
+            "dynaxx:blur": ", ".join(f"{n.name}.{k}={std:g}" for n in self.trace.nodes for k, std in n.blur.items()),
             "dynaxx:steps": ", ".join(f"{node.name}={node.steps}" for node in self.trace.nodes if node.steps),
         }
-        return facts | ({"dynaxx:prompt": self.prompts[index]} if self.prompts else {})
+        sizes = ", ".join(f"{name}={'x'.join(map(str, size))}" for name, size in self.trace.sizes.items())
+        more = {
+            "sizes": sizes,
+            "given": ", ".join(self.trace.given),
+            "prompt": "".join(self.prompts[index : index + 1]),
+        }
+        facts |= {f"dynaxx:{name}": fact for name, fact in more.items()}
+        return {name: fact for name, fact in facts.items() if fact}

@@ -2,35 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.random import Draws
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import Grid
 
 
-def select(graph: Sequence[Node], given: Mapping[str, Tensor], until: str | None = None) -> list[Node]:
+def select(graph: Sequence[Node], given: Collection[str], until: str | None = None) -> list[Node]:
     """The nodes to run, in order: all that the last one (or `until`) needs and that is not given.
 
     Raises:
         UsageError: if `until` names no stage, or a needed input of the user's is missing.
     """
     last = _last(graph, until)
+    reads: set[str] = set()
     by_name, needed, open_ends = {node.name: node for node in graph}, set(), [last.name]
     while open_ends:
         name = open_ends.pop()
+        reads.add(name)
         if name in given or name in needed:
             continue
         if name not in by_name:
-            raise UsageError(name, "the cascade needs this signal of yours.", f"Give it: given={{{name!r}: x}}.")
+            fix = f"Give it: --input {name.removeprefix('input.')}=FILE, or given={{{name!r}: x}} in Python."
+            raise UsageError(name, "the cascade needs this signal of yours.", fix)
         needed.add(name)
         open_ends += by_name[name].parents
     if not needed:
         raise UsageError("given", f"{last.name!r} is both given and the last stage, so nothing is left to run.")
-    return [node for node in graph if node.name in needed]
+    if unread := sorted(set(given) - reads):
+        raise UsageError(f"given[{unread[0]!r}]", f"is read by no stage on the way to {last.name!r}.", "Leave it out.")
+    chosen = [node for node in graph if node.name in needed]
+    return [*chosen[:-1], replace(chosen[-1], stop_std=None)]  # nobody takes up what the last one would leave
+
+
+def names_to_keep(chosen: Sequence[Node], keep: bool | str | Collection[str]) -> frozenset[str]:
+    """The nodes whose outputs and inputs are kept: all, none, or those of the named nodes and stages.
+
+    Raises:
+        UsageError: if a name is none of them.
+    """
+    if isinstance(keep, bool):
+        return frozenset(node.name for node in chosen if keep)
+    wanted = {keep} if isinstance(keep, str) else set(keep)
+    for name in wanted - {known for node in chosen for known in (node.name, node.stage.name)}:
+        raise _unknown(name, chosen)
+    return frozenset(node.name for node in chosen if wanted & {node.name, node.stage.name})
+
+
+def unfinished(graph: Sequence[Node], given: Mapping[str, Tensor], draws: Draws) -> dict[str, Tensor]:
+    """The given signals, with noise put on those that stand for a state handed over unfinished: `x + std eps`."""
+    found = dict(given)
+    for node in graph:
+        if node.name in found and node.stop_std is not None:
+            x = found[node.name]
+            eps = draws.scoped(node.name).normal("hand", node.grid.shape, device=x.device, dtype=x.dtype)
+            found[node.name] = x + node.stop_std * eps
+    return found
 
 
 def parent_of(graph: Sequence[Node], stage: str) -> str:
@@ -39,7 +73,7 @@ def parent_of(graph: Sequence[Node], stage: str) -> str:
     Raises:
         UsageError: if there is no such stage, or its low input is not a single signal.
     """
-    node = next((node for node in graph if node.stage.name == stage), None)
+    node = next((node for node in graph if stage in (node.name, node.stage.name)), None)
     if node is None:
         raise _unknown(stage, graph)
     low = node.inputs.get("low")
@@ -49,20 +83,27 @@ def parent_of(graph: Sequence[Node], stage: str) -> str:
     return low.parents[0]
 
 
+def signal_grids(spec: CascadeSpec, graph: Sequence[Node]) -> dict[str, Grid]:
+    """The grid of every signal that can be given: the nodes' answers, and the user's inputs as `input.NAME`."""
+    users = {f"input.{name}": Grid(due.channels, due.size, due.space) for name, due in spec.inputs.items()}
+    return {node.name: node.grid for node in graph} | users
+
+
 def check_given(spec: CascadeSpec, graph: Sequence[Node], given: Mapping[str, Tensor], total: int) -> None:
     """See that every given signal has a known name and the shape of its grid.
 
     Raises:
         UsageError: naming the signal, its shape and the one that is due.
     """
-    due = {node.name: node.grid.shape for node in graph}
-    due |= {f"input.{name}": (wanted.channels, *wanted.size) for name, wanted in spec.inputs.items()}
+    due = {name: grid.shape for name, grid in signal_grids(spec, graph).items()}
     for name, x in given.items():
         if name not in due:
             raise UsageError(f"given[{name!r}]", "no such stage or input.", f"Known: {', '.join(due)}.")
         if tuple(x.shape) != (total, *due[name]):
             problem = f"has shape {tuple(x.shape)} where {(total, *due[name])} is due."
             raise UsageError(f"given[{name!r}]", problem, "Resize it, or set the size of that stage or input.")
+        if not x.isfinite().all():
+            raise UsageError(f"given[{name!r}]", "holds NaN or infinite values.", "Give numbers in [-1, 1].")
 
 
 def _last(graph: Sequence[Node], until: str | None) -> Node:

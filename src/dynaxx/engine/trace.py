@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 
+from dynaxx.spec.grid import PIXELS
+
 GIB = 2**30
 
 
 @dataclass
 class NodeRecord:
-    """One node's run over the whole batch."""
+    """One node's run over the whole batch; `std` and `blur` are the levels put on its inputs.
+
+    `space` is `pixels` or the codec whose latent space it answers in, `input_spaces` the same for its inputs.
+    """
 
     name: str
     stage: str
@@ -26,6 +30,9 @@ class NodeRecord:
     batch_size: int
     steps: int | None
     std: dict[str, float]
+    blur: dict[str, float]
+    space: str = PIXELS
+    input_spaces: dict[str, str] = field(default_factory=dict)
     latency_s: float = 0.0
     peak_gib: float = 0.0
 
@@ -37,12 +44,17 @@ class NodeRecord:
 
 @dataclass
 class Trace:
-    """The record of a run; plain numbers and text, ready for JSON."""
+    """The record of a run; plain numbers and text, ready for JSON.
+
+    `sizes` are those of the stages without inputs, `given` names the signals that the user brought.
+    """
 
     run_id: str
     seed: int
     ids: tuple[int, ...]
     device: str
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
     nodes: list[NodeRecord] = field(default_factory=list)
     events: list[tuple[str, float]] = field(default_factory=list)
 
@@ -56,13 +68,14 @@ class Trace:
     @contextmanager
     def node(self, record: NodeRecord) -> Iterator[None]:
         """Time one node and note its peak memory."""
+        device = torch.device(self.device)
         began = time.perf_counter()
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
         yield
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        record.latency_s, record.peak_gib = time.perf_counter() - began, peak_gib()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        record.latency_s, record.peak_gib = time.perf_counter() - began, peak_gib(device)
         self.nodes.append(record)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,9 +83,13 @@ class Trace:
         return asdict(self)
 
 
-def peak_gib() -> float:
-    """Peak memory: the allocator's since the node began on a GPU, the process's resident peak so far on a CPU."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / GIB
+def peak_gib(device: torch.device) -> float:
+    """Peak memory: the allocator's since the node began on a GPU, the process's resident peak so far elsewhere."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / GIB
+    try:
+        import resource
+    except ImportError:  # Windows keeps no such count
+        return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB

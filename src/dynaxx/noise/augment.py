@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from dynaxx.errors import UsageError
 from dynaxx.noise.level import Level
 
 
@@ -18,7 +19,11 @@ def augment_level(std: float | Tensor, form: Literal["exploding", "preserving"])
 def forward(x: Tensor, eps: Tensor, level: Level, low: Tensor | None = None) -> Tensor:
     """x_t = alpha x + beta U(low) + sigma eps; `low` is on the grid of x and needed only where beta > 0."""
     x_t = level.alpha * x + level.sigma * eps
-    return x_t if low is None else x_t + level.beta * low
+    if low is not None:
+        return x_t + level.beta * low
+    if isinstance(level.beta, Tensor) or level.beta:
+        raise UsageError("forward", "a truncated process adds beta U(low), and no low is given.", "Pass `low`.")
+    return x_t
 
 
 def noised(low: Tensor, std: float | Tensor, eps: Tensor, form: Literal["exploding", "preserving"]) -> Tensor:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, assert_never, final
 
+import torch
 from torch import Tensor
 
 from dynaxx.noise.level import Level
@@ -21,9 +22,14 @@ from dynaxx.noise.level import Level
 Output = Literal["x", "eps", "v", "u", "edm"]
 
 
+def mix(a: float | Tensor, x: Tensor, b: float | Tensor, y: Tensor) -> Tensor:
+    """A x + b y; in two passes over memory where b is a number, since these sums are most of a loop's own cost."""
+    return a * x + b * y if isinstance(b, Tensor) else torch.add(a * x, y, alpha=b)
+
+
 def x_from_eps(eps: Tensor, x_t: Tensor, level: Level) -> Tensor:
     """(x_t - sigma eps) / alpha; not at alpha = 0, where x_t says nothing of x."""
-    return (x_t - level.sigma * eps) / level.alpha
+    return mix(1 / level.alpha, x_t, -level.sigma / level.alpha, eps)
 
 
 def eps_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
@@ -33,7 +39,8 @@ def eps_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
 
 def x_from_v(v: Tensor, x_t: Tensor, level: Level) -> Tensor:
     """(alpha x_t - sigma v) / (alpha^2 + sigma^2)."""
-    return (level.alpha * x_t - level.sigma * v) / (level.alpha * level.alpha + level.sigma * level.sigma)
+    power = level.alpha * level.alpha + level.sigma * level.sigma
+    return mix(level.alpha / power, x_t, -level.sigma / power, v)
 
 
 def v_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
@@ -43,7 +50,8 @@ def v_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
 
 def x_from_u(u: Tensor, x_t: Tensor, level: Level) -> Tensor:
     """(x_t - sigma u) / (alpha + sigma)."""
-    return (x_t - level.sigma * u) / (level.alpha + level.sigma)
+    total = level.alpha + level.sigma
+    return mix(1 / total, x_t, -level.sigma / total, u)
 
 
 def u_from_x(x: Tensor, x_t: Tensor, level: Level) -> Tensor:
@@ -90,7 +98,7 @@ def to_clean(prediction: Tensor, output: Output, x_t: Tensor, level: Level, std_
             return x_from_u(prediction, x_t, level)
         case "edm":
             factors = precondition(level, std_data)
-            return factors.c_skip * x_t + factors.c_out * prediction
+            return mix(factors.c_skip, x_t, factors.c_out, prediction)
     assert_never(output)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, final
 
 from torch import Tensor
@@ -118,12 +119,13 @@ class Process:
 
     def _uniform_logsnr(self, start: float, stop: float, count: int) -> list[float]:
         top, bottom = -self.level(start).logsnr / 2, -self.level(stop).logsnr / 2
-        first = min(top, max(LOG_STD_ENDS, bottom + LOG_STD_ENDS))
-        last = max(bottom, min(-LOG_STD_ENDS, top - LOG_STD_ENDS))
+        first = top if math.isfinite(top) else max(LOG_STD_ENDS, bottom + LOG_STD_ENDS)
+        last = bottom if math.isfinite(bottom) else min(-LOG_STD_ENDS, first - LOG_STD_ENDS)
         between = [self.t_of_std(math.exp(first + (last - first) * i / count)) for i in range(1, count + 1)]
         return [start, *between]
 
 
+@lru_cache(maxsize=64)
 def make_process(spec: ProcessSpec, grid: Grid | None = None) -> Process:
     """The process of a spec, shifted to the size of `grid` where the spec has a `reference`.
 

@@ -62,4 +62,5 @@ class Table:
 
 @lru_cache(maxsize=8)
 def _as_tensor(values: tuple[float, ...]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
+    with torch.inference_mode(False):  # what is kept must also serve where gradients are wanted
+        return torch.tensor(values, dtype=torch.float64)

@@ -17,7 +17,8 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.trace import NodeRecord
 from dynaxx.noise.solve.step import Step
-from dynaxx.share.files import Written, make_folder, write_samples
+from dynaxx.share.files import Written, write_samples
+from dynaxx.share.output_folder import check_writable
 from dynaxx.share.page import DemoPage, Film, Picture, PromptRow, StageCard, StageShot, render
 from dynaxx.share.png import to_pixels
 from dynaxx.spec.stage import DenoisingStage, StageSpec
@@ -64,7 +65,7 @@ def make_demo(
 ) -> Demo:
     """Draw the prompts, write pictures and `index.html` to `folder`."""
     began = time.perf_counter()
-    make_folder(folder)
+    check_writable(folder)
     cascade = Cascade.from_pretrained(CASCADE)
     reel = Reel()
 

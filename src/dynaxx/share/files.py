@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ from torch import Tensor
 
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.trace import Trace
-from dynaxx.errors import RunError
+from dynaxx.share.output_folder import RECORD, clear, make_folder
 from dynaxx.share.png import encode_png, is_picture, to_pixels
+from dynaxx.spec.grid import PIXELS
 from dynaxx.store.atomic import write_bytes, write_text
+from dynaxx.store.strict_json import strict_json
 
 
 @dataclass(frozen=True)
@@ -40,42 +41,33 @@ class Written:
         }
 
 
-def write_samples(samples: Samples, folder: Path) -> Written:
+def write_samples(samples: Samples, folder: Path, *, spare: Collection[Path] = ()) -> Written:
     """Write `ID.png` per sample, `stages/NODE/ID.png` and `ID.INPUT.png` where stages were kept, and `run.json`.
 
-    Every PNG carries run_id, seed, id, levels, steps and prompt in its text chunks.
+    Every PNG carries run_id, seed, id, levels, steps and prompt in its text chunks; latents and signals that are no
+    pictures become `.npy`. What a former run wrote to this folder goes first, but for the files to `spare`.
     """
+    clear(folder, spare=spare)
+    records = {record.name: record for record in samples.trace.nodes}
+    last = samples.trace.nodes[-1]
     files, stage_files = [], []
     for index, number in enumerate(samples.trace.ids):
         facts = samples.provenance(index)
-        files.append(write_signal(samples.x[index], folder / f"{number:06d}", facts))
+        files.append(write_signal(samples.x[index], folder / f"{number:06d}", facts, space=last.space))
         for node, outputs in samples.stages.items():
-            here = folder / "stages" / node
-            stage_files.append(write_signal(outputs[index], here / f"{number:06d}", facts))
+            here, record = folder / "stages" / node, records[node]
+            stage_files.append(write_signal(outputs[index], here / f"{number:06d}", facts, space=record.space))
             for name, x in samples.inputs.get(node, {}).items():
-                stage_files.append(write_signal(x[index], here / f"{number:06d}.{name}", facts))
+                stem = here / f"{number:06d}.{name}"
+                stage_files.append(write_signal(x[index], stem, facts, space=record.input_spaces[name]))
     written = Written(folder, tuple(files), tuple(stage_files), samples.prompts, samples.trace)
-    write_text(folder / "run.json", json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / RECORD, strict_json(written.to_json(), indent=2) + "\n")
     return written
 
 
-def make_folder(folder: Path) -> Path:
-    """Make a folder to write to, parents too; before a long run this shows early that it cannot be.
-
-    Raises:
-        RunError: where it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise RunError(str(folder), f"cannot be made: {reason}.", "Choose another folder to write to.") from error
-    return folder
-
-
-def write_signal(x: Tensor, stem: Path, facts: Mapping[str, str]) -> Path:
+def write_signal(x: Tensor, stem: Path, facts: Mapping[str, str], *, space: str = PIXELS) -> Path:
     """Write one sample `(C, *size)` in [-1, 1] to `stem.png`, or to `stem.npy` where it is no picture."""
-    if is_picture(x):
+    if is_picture(x, space=space):
         path, data = stem.with_name(stem.name + ".png"), encode_png(to_pixels(x), facts)
     else:
         buffer = io.BytesIO()

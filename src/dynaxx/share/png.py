@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from dynaxx.spec.grid import PIXELS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -18,9 +20,9 @@ CHANNELS = (1, 3, 4)
 """How many channels a picture may have: grey, RGB, RGB with opacity."""
 
 
-def is_picture(x: Tensor) -> bool:
-    """Whether a sample `(C, *size)` can be shown as a picture."""
-    return x.ndim == 3 and x.shape[0] in CHANNELS
+def is_picture(x: Tensor, *, space: str = PIXELS) -> bool:
+    """Whether a sample `(C, *size)` can be shown as a picture; latents cannot, however many channels they have."""
+    return space == PIXELS and x.ndim == 3 and x.shape[0] in CHANNELS
 
 
 def to_pixels(x: Tensor) -> NDArray[np.uint8]:

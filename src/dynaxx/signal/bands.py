@@ -28,7 +28,7 @@ def band_masks(size: Sequence[int], edges: Sequence[float], *, device: torch.dev
 
     Band 0 holds the modes below `edges[0]`, band i those in [edges[i - 1], edges[i]), the last all above.
     """
-    if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+    if any(not a < b for a, b in zip([-1.0, *edges], edges, strict=False)):
         raise UsageError("edges", f"must rise, but got {tuple(edges)}.")
     at = torch.tensor(list(edges), dtype=torch.float64, device=device)
     band = torch.bucketize(radial_frequency(size, device=device), at, right=True)
@@ -38,7 +38,7 @@ def band_masks(size: Sequence[int], edges: Sequence[float], *, device: torch.dev
 def band_split(x: Tensor, edges: Sequence[float]) -> Tensor:
     """`x` of shape `(B, C, *size)` as parts by band, `(bands, B, C, *size)`, which sum to x."""
     axes = tuple(range(2, x.ndim))
-    modes = torch.fft.fftn(x, dim=axes)
+    modes = torch.fft.fftn(x.to(torch.promote_types(x.dtype, torch.float32)), dim=axes)
     masks = band_masks(x.shape[2:], edges, device=x.device)
     return torch.stack([torch.fft.ifftn(modes * mask, dim=axes).real for mask in masks]).to(x.dtype)
 

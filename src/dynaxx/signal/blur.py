@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Literal
 
@@ -22,8 +23,8 @@ def blur(x: Tensor, std: float | Tensor, *, border: Border = "reflect") -> Tenso
     """
     if isinstance(std, Tensor):
         return _each(x, std.flatten().tolist(), border)
-    if not std >= 0:
-        raise UsageError("blur", f"expects a width in sites of at least 0, but got {std}.")
+    if not 0 <= std < math.inf:
+        raise UsageError("blur", f"expects a finite width in sites of at least 0, but got {std}.")
     if not std:
         return x
     for dim in range(2, x.ndim):
@@ -44,6 +45,11 @@ def _each(x: Tensor, stds: list[float], border: Border) -> Tensor:
 def blur_matrix(n: int, std: float, border: Border) -> Tensor:
     """The float64 matrix `(n, n)`: a Gaussian of 6 std each way, folded back at the border; rows sum to 1."""
     reach = int(6 * std) + 1
+    with torch.inference_mode(False):  # what is kept must also serve where gradients are wanted
+        return _folded(n, std, reach, border)
+
+
+def _folded(n: int, std: float, reach: int, border: Border) -> Tensor:
     offset = torch.arange(-reach, reach + 1)
     weight = torch.exp(-0.5 * (offset.double() / std) ** 2)
     source = torch.arange(n)[:, None] + offset[None, :]

@@ -24,6 +24,10 @@ def resample(x: Tensor, size: Sequence[int], kernels: str | Sequence[str]) -> Te
     if not 1 <= rank <= 3 or len(size) != rank or len(names) != rank:
         got = f"a signal of shape {tuple(x.shape)}, size {tuple(size)}, kernels {names}"
         raise UsageError("resample", f"expects (B, C, *size) with a size and a kernel per axis, but got {got}.")
+    if not x.is_floating_point() or min(size) < 1:
+        raise UsageError(
+            "resample", f"cannot bring {x.dtype} to size {tuple(size)}.", "Give floats, and sizes above 0."
+        )
     # axes that shrink come first, so that the others have less to do
     for axis in sorted(range(rank), key=lambda i: size[i] / x.shape[2 + i]):
         if x.shape[2 + axis] != size[axis]:
@@ -41,7 +45,8 @@ def along(x: Tensor, dim: int, weights: Tensor) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _placed(n_in: int, n_out: int, kernel: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return matrix(n_in, n_out, kernel).to(dtype).to(device)
+    with torch.inference_mode(False):  # what is kept must also serve where gradients are wanted
+        return matrix(n_in, n_out, kernel).to(dtype).to(device)
 
 
 @lru_cache(maxsize=256)
@@ -49,9 +54,8 @@ def matrix(n_in: int, n_out: int, kernel: str) -> Tensor:
     """The float64 matrix `(n_out, n_in)` that resamples an axis; rows sum to 1, the identity at equal sizes."""
     if kernel not in KERNELS:
         raise UsageError("resize", f"unknown kernel '{kernel}'.", f"Choose one of {', '.join(KERNELS)}.")
-    if n_in == n_out:
-        return torch.eye(n_in, dtype=torch.float64)
-    return KERNELS[kernel](n_in, n_out)
+    with torch.inference_mode(False):
+        return torch.eye(n_in, dtype=torch.float64) if n_in == n_out else KERNELS[kernel](n_in, n_out)
 
 
 def _nearest(n_in: int, n_out: int) -> Tensor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from dynaxx.errors import DataError
-from dynaxx.spec.files import FILE_NAME
+from dynaxx.errors import SpecError
+
+FILE_NAME = "cascade.yaml"
+"""What the file is called inside a cascade's folder."""
 
 
 def bundled() -> dict[str, Path]:
@@ -19,14 +21,21 @@ def resolve(path: str | Path) -> Path:
     """The cascade file that a folder, a file or a bundled name stands for.
 
     Raises:
-        DataError: if it is none of them.
+        SpecError: if it is none of them.
     """
-    found = Path(path)
-    if found.is_dir():
-        found = found / FILE_NAME
-    if found.is_file():
+    try:
+        found = _inside(Path(path))
+    except OSError as error:
+        fix = "Check the path and its permissions."
+        raise SpecError(str(path), f"cannot be read ({error.strerror}).", fix) from None
+    if found is not None:
         return found
     if str(path) in bundled():
         return bundled()[str(path)]
-    fix = f"Name a cascade folder, a cascade file, or a bundled cascade: {', '.join(bundled())}."
-    raise DataError(str(path), "no cascade is there.", fix)
+    fix = f"Name a cascade file, a folder that holds {FILE_NAME}, or a bundled cascade: {', '.join(bundled())}."
+    raise SpecError(str(path), "no cascade is there.", fix)
+
+
+def _inside(path: Path) -> Path | None:
+    file = path / FILE_NAME if path.is_dir() else path
+    return file if file.is_file() else None

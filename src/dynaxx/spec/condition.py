@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from dynaxx.spec.base import Count, Share, Spec
 
 
@@ -40,4 +36,4 @@ class ConditionSpec(Spec):
 
     text: TextSpec | None = None
     label: LabelSpec | None = None
-    field: Annotated[FieldSpec | None, Field()] = None
+    field: FieldSpec | None = None

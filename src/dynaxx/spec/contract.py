@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from pydantic import JsonValue
+
 from dynaxx.spec.base import Count, Spec, Std
 from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.edge import EdgeNoise, EdgeSpec
-from dynaxx.spec.graph import Node, kernels
-from dynaxx.spec.grid import Grid
-from dynaxx.spec.stage import CustomStage, DenoisingStage, DiffusionStage, PipelineStage, StageSpec
+from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import PIXELS, Grid
+from dynaxx.spec.grids import kernels
+from dynaxx.spec.stage import FOREIGN, DenoisingStage, DiffusionStage, StageSpec
 
 Unknown = Literal["unknown"]
 UNKNOWN: Unknown = "unknown"
 """What stands for a fact that no configuration states; it is never assumed, and never a mismatch."""
-FOREIGN = (PipelineStage, CustomStage)
 
 
 class GridContract(Spec):
@@ -24,7 +27,7 @@ class GridContract(Spec):
     channels: Count
     size: tuple[Count, ...]
     range: tuple[float, float] | Unknown = UNKNOWN
-    space: str = "pixels"
+    space: str = PIXELS
     codec: str | None = None
     scale: float | None = None
     shift: float | None = None
@@ -50,41 +53,62 @@ class InputContract(Spec):
     blur_std: tuple[Std, Std] | Unknown | None
 
 
+class ConditionContract(Spec):
+    """What a stage is asked for; None is a stated absence."""
+
+    text_encoder: str | None = None
+    text_width: Count | None = None
+    label_classes: Count | None = None
+    field_channels: Count | None = None
+
+
 class Contract(Spec):
-    """A stage's edges and conventions; `none` is a stated absence, `unknown` is not stated."""
+    """A stage's edges and conventions; `none` is a stated absence, `unknown` is not stated.
+
+    `process` holds all of its parameters, those at their defaults, too.
+    """
 
     kind: str
     out: GridContract
     inputs: dict[str, InputContract]
     prediction: str
-    process: str
-    text_encoder: str
+    process: dict[str, JsonValue] | Literal["unknown", "none"]
+    condition: ConditionContract | Unknown
 
 
 def contract_of(spec: CascadeSpec, node: Node) -> Contract:
     """The contract of a node's stage, as the cascade states it."""
-    stage, text = node.stage, spec.condition.text
+    stage = node.stage
     foreign = isinstance(stage, FOREIGN)
+    process = stage.process.model_dump(mode="json") if isinstance(stage, DenoisingStage) else None
     return Contract(
         kind=stage.kind,
-        out=_grid(spec, node.out),
-        inputs={
-            key: _input(spec, stage, given.edge, given.grid, node.out) for key, given in node.inputs.items()
-        },
+        out=_grid(spec, node.grid),
+        inputs={key: _input(spec, stage, given.edge, given.grid, node.grid) for key, given in node.inputs.items()},
         prediction=_prediction(stage),
-        process=stage.process.kind if isinstance(stage, DenoisingStage) else UNKNOWN if foreign else "none",
-        text_encoder=UNKNOWN if foreign else text.encoder if text else "none",
-    )  # fmt: skip
+        process=process or (UNKNOWN if foreign else "none"),
+        condition=UNKNOWN if foreign else _condition(spec.condition),
+    )
+
+
+def _condition(asked: ConditionSpec) -> ConditionContract:
+    text, label, field = asked.text, asked.label, asked.field
+    return ConditionContract(
+        text_encoder=text.encoder if text else None,
+        text_width=text.width if text else None,
+        label_classes=label.classes if label else None,
+        field_channels=field.channels if field else None,
+    )
 
 
 def _prediction(stage: StageSpec) -> str:
     if isinstance(stage, DiffusionStage):
-        return stage.prediction
+        return stage.predicts
     return UNKNOWN if isinstance(stage, FOREIGN) else "x"
 
 
 def _grid(spec: CascadeSpec, grid: Grid) -> GridContract:
-    if grid.space == "pixels":
+    if grid.space == PIXELS:
         return GridContract(channels=grid.channels, size=grid.size, range=(-1.0, 1.0))
     codec = spec.codecs[grid.space]
     return GridContract(
@@ -113,8 +137,8 @@ def _noise(noise: EdgeNoise) -> NoiseContract:
 REMEDY = {
     "channels": "Choose a stage with as many channels.",
     "size": "Set the size or the scale, or add a bridge between them.",
-    "space": "Decode or encode between them with the codec.",
-    "codec": "Use the same codec, or decode and encode between them.",
+    "space": "Choose a stage of the same space; latents are not decoded or encoded between stages yet.",
+    "codec": "Choose a stage with the same codec; latents are not decoded or encoded between stages yet.",
     "scale": "Set the codec's scale to the one the stage was trained with.",
     "shift": "Set the codec's shift to the one the stage was trained with.",
     "kernels": "Set the edge's `resize` to the stage's kernel.",
@@ -126,8 +150,10 @@ REMEDY = {
     "train_std": "Keep the edge's levels within the stage's range, or train it on a wider one.",
     "blur_std": "Keep the edge's blur within the stage's range, or train it on a wider one.",
     "prediction": "Set `prediction` to the stage's.",
-    "process": "Set `process` to the stage's.",
     "text_encoder": "Set `condition.text.encoder` to the stage's.",
+    "text_width": "Set `condition.text.width` to the stage's.",
+    "label_classes": "Set `condition.label.classes` to the stage's.",
+    "field_channels": "Set `condition.field.channels` to the stage's.",
 }
 
 
@@ -142,6 +168,10 @@ def mismatches(have: Contract, want: Contract) -> list[str]:
 
 def _compare(have: Any, want: Any, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(have, dict) and isinstance(want, dict):
+        if path == ("process",) and have["kind"] != want["kind"]:  # keys of different kinds say nothing to each other
+            have, want = have["kind"], want["kind"]
+            yield f"{'.'.join(path)}: the stage has {have!r}, the place wants {want!r}. {_remedy(path)}"
+            return
         for key in dict.fromkeys([*have, *want]):
             here = (*path, key)
             if key in have and key in want:
@@ -151,8 +181,13 @@ def _compare(have: Any, want: Any, path: tuple[str, ...]) -> Iterator[str]:
             else:
                 yield f"{'.'.join(here)}: the place gives it, and the stage does not take it. Remove the input."
     elif UNKNOWN not in (have, want) and not _fits(have, want, path[-1]):
-        remedy = REMEDY.get(path[-1], "Make both sides agree.")
-        yield f"{'.'.join(path)}: the stage has {_said(have)}, the place wants {_said(want)}. {remedy}"
+        yield f"{'.'.join(path)}: the stage has {_said(have)}, the place wants {_said(want)}. {_remedy(path)}"
+
+
+def _remedy(path: tuple[str, ...]) -> str:
+    if path[0] == "process":
+        return f"Set `{'.'.join(path)}` to the stage's."
+    return REMEDY.get(path[-1], "Make both sides agree.")
 
 
 def _said(value: Any) -> str:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from dynaxx.spec.base import Count, Share, Spec
-from dynaxx.spec.edge import Kernel
+from dynaxx.spec.base import Count, Share, Sizes, Spec
+from dynaxx.spec.edge import DEFAULT_KERNEL, Kernel
 
-Sizes = Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+COLOUR_PATTERN = r"^#[0-9a-fA-F]{6}$"
 
 
 class FolderData(Spec):
@@ -18,8 +18,8 @@ class FolderData(Spec):
     kind: Literal["folder"] = "folder"
     path: str
     on_bad: Literal["skip", "refuse"] = "skip"
-    background: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
-    kernel: Kernel = "bicubic-antialias"
+    background: Annotated[str, Field(pattern=COLOUR_PATTERN)] = "#ffffff"
+    kernel: Kernel = DEFAULT_KERNEL
     withheld: Share = 0.0
 
 
@@ -28,7 +28,7 @@ class BundledData(Spec):
 
     kind: Literal["bundled"] = "bundled"
     name: Literal["emoji"] = "emoji"
-    kernel: Kernel = "bicubic-antialias"
+    kernel: Kernel = DEFAULT_KERNEL
 
 
 class EmojiData(Spec):
@@ -37,7 +37,7 @@ class EmojiData(Spec):
     kind: Literal["emoji"] = "emoji"
     font: str | None = None
     size: Count = 64
-    kernel: Kernel = "bicubic-antialias"
+    kernel: Kernel = DEFAULT_KERNEL
     withheld: Share = 0.0
 
 
@@ -62,7 +62,7 @@ class FieldsData(Spec):
     range: tuple[float, float] | None = None
     axes: Annotated[int, Field(ge=1, le=3)] | None = None
     on_bad: Literal["skip", "refuse"] = "skip"
-    kernel: Kernel = "bicubic-antialias"
+    kernel: Kernel = DEFAULT_KERNEL
     withheld: Share = 0.0
 
     @field_validator("range")

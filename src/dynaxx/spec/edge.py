@@ -13,6 +13,8 @@ Kernel = Literal[
     "bicubic", "bicubic-antialias", "lanczos", "fourier",
 ]  # fmt: skip
 """How a signal is resampled along an axis; published cascades differ in it and break on each other's."""
+DEFAULT_KERNEL: Kernel = "bicubic-antialias"
+BlurStd = Annotated[float, Field(ge=0, le=1e4, allow_inf_nan=False)]
 
 
 class Ranged(Spec):
@@ -46,6 +48,9 @@ class EdgeNoise(Ranged):
 class EdgeBlur(Ranged):
     """Gaussian blur put on an input; `std` is its width in sites of the low grid."""
 
+    train_std: tuple[BlurStd, BlurStd] | None = None
+    std: BlurStd = 0.0
+
 
 class EdgeSpec(Spec):
     """One input of a stage: where it comes from and what is done to it on the way.
@@ -60,12 +65,18 @@ class EdgeSpec(Spec):
     weights: tuple[float, ...] | None = None
     mask: str | None = None
     cutoff: Share | None = None
-    resize: Kernel | dict[str, Kernel] = "bicubic-antialias"
+    resize: Kernel | dict[str, Kernel] = DEFAULT_KERNEL
     noise: EdgeNoise | None = None
     blur: EdgeBlur | None = None
     via: Literal["concat", "start"] = "concat"
     hand: Literal["clean", "noisy"] = "clean"
     hand_std: Std | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, data: Any) -> Any:
+        """`low: base` is short for `low: {from: base}`."""
+        return {"from": data} if isinstance(data, str) else data
 
     @field_validator("from_")
     @classmethod
@@ -75,8 +86,7 @@ class EdgeSpec(Spec):
     @field_validator("resize")
     @classmethod
     def _default_is_default(cls, value: Any) -> Any:
-        default = cls.model_fields["resize"].default
-        return default if isinstance(value, dict) and set(value.values()) <= {default} else value
+        return DEFAULT_KERNEL if isinstance(value, dict) and set(value.values()) <= {DEFAULT_KERNEL} else value
 
     @property
     def parents(self) -> tuple[str, ...]:

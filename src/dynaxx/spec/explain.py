@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from dynaxx.errors import SpecError
-from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.base import NAME_PATTERN
+from dynaxx.spec.data import COLOUR_PATTERN
+from dynaxx.spec.edge import EdgeSpec
+from dynaxx.spec.known import keys_of, kind_of, kinds_at, known_keys, models_at
 from dynaxx.spec.problem import Problem, Violations, did_you_mean, error_of, listed, place
+from dynaxx.spec.stage import TARGET_PATTERN, BaseStage
 
 Path = tuple[str | int, ...]
 _EXPECTED = {
@@ -22,6 +26,11 @@ _EXPECTED = {
     "dict": ("a mapping", "Write it in braces: {key: value}."),
     "model": ("a mapping", "Write it in braces: {key: value}."),
     "finite": ("a finite number", "Write one, say 0.5."),
+}
+_PATTERNS = {
+    NAME_PATTERN: ("is no name.", "Use lower-case letters, digits, - and _, beginning with a letter: `bridge-2`."),
+    COLOUR_PATTERN: ("is no colour.", "Write six hexadecimal digits in quotes: '#ffffff'."),
+    TARGET_PATTERN: ("is no path to a class.", "Write `module:Class`, such as `package.module:Class`."),
 }
 _BOUNDS = {"greater_than": ("gt", "above"), "greater_than_equal": ("ge", "at least"),
            "less_than": ("lt", "below"), "less_than_equal": ("le", "at most")}  # fmt: skip
@@ -64,7 +73,7 @@ def _problems(path: Path, items: list[Any], data: Any) -> list[Problem]:
         what, _, fix = str(raised).partition(". ")
         return [Problem(where, f"{what.rstrip('.')}.", fix)]
     for item in items:
-        if told := _special(item):
+        if told := _special(item, path):
             return [Problem(where, *told)]
     return [Problem(where, *_expectation(items))]
 
@@ -76,24 +85,43 @@ def _where(path: Path, data: Any) -> str:
     return place(path[1], stage.get("name") if isinstance(stage, Mapping) else None, *path[2:])
 
 
-def _special(item: Mapping[str, Any]) -> tuple[str, str] | None:
+def _special(item: Mapping[str, Any], path: Path) -> tuple[str, str] | None:
     kind, ctx, key = item["type"], item.get("ctx", {}), str(item["loc"][-1]) if item["loc"] else ""
     if kind == "missing":
         return "is missing.", f"Add `{key}: ...`."
     if kind == "extra_forbidden":
-        known = known_keys(item["loc"][:-1])
-        return f"the key {key!r} is unknown.", f"{did_you_mean(key, known)}Known keys: {listed(known)}."
+        return f"the key {key!r} is unknown.", _unknown_key(item["loc"][:-1], key)
+    if path and path[-1] == "from" and item["input"] is None:
+        return "expects a name, but got nothing.", "Name a stage, several as [a, b], or `input.<name>`."
     if kind == "union_tag_invalid":
         known = [tag.strip("' ") for tag in ctx["expected_tags"].split(",")]
         return f"the kind {ctx['tag']!r} is unknown.", f"{did_you_mean(ctx['tag'], known)}Known kinds: {listed(known)}."
     if kind == "union_tag_not_found":
-        return f"expects a mapping with `kind`, but got {_shown(item['input'])}.", "Write {kind: ...}."
+        return _no_kind(item["input"], kinds_at(item["loc"]))
     if kind == "string_pattern_mismatch":
-        return f"{_shown(item['input'])} does not match {ctx['pattern']}.", "Use letters, digits, - and _ as it says."
+        what, fix = _PATTERNS.get(ctx["pattern"], (f"does not match {ctx['pattern']}.", "Write it so."))
+        return f"{_shown(item['input'])} {what}", fix
     if kind in ("too_short", "too_long"):
         bound = f"at least {ctx['min_length']}" if kind == "too_short" else f"at most {ctx['max_length']}"
         return f"expects {bound} entries, but got {_shown(item['input'])}.", "Add or remove some."
     return None
+
+
+def _unknown_key(loc: Sequence[str | int], key: str) -> str:
+    """The way out for a key that a place does not know: a close one, another kind, or the edge it belongs to."""
+    here, known = models_at(loc), known_keys(loc)
+    beside = [model for model in models_at(loc[:-1]) if key in keys_of(model)] if loc else []
+    if key in keys_of(EdgeSpec) and any(issubclass(model, BaseStage) for model in here):
+        return f"It belongs to an edge: write `inputs: {{low: {{from: ..., {key}: ...}}}}`."
+    elsewhere = f"Kinds with this key: {listed(map(kind_of, beside))}. " if beside and kind_of(beside[0]) else ""
+    return f"{elsewhere or did_you_mean(key, known)}Known keys: {listed(known)}."
+
+
+def _no_kind(value: Any, known: Sequence[str]) -> tuple[str, str]:
+    if isinstance(value, Mapping):
+        return "says no `kind`.", f"Add one. Known kinds: {listed(known)}."
+    example = value if value in known else "..."
+    return f"expects a mapping, but got {_shown(value)}.", f"Write {{kind: {example}}}. Known kinds: {listed(known)}."
 
 
 def _expectation(items: list[Any]) -> tuple[str, str]:
@@ -108,11 +136,15 @@ def _expectation(items: list[Any]) -> tuple[str, str]:
 
 def _expects(item: Mapping[str, Any]) -> tuple[str, str]:
     kind, ctx = item["type"], item.get("ctx", {})
+    if kind == "literal_error" and " or " not in ctx["expected"]:
+        return ctx["expected"], f"Write {ctx['expected']}."
     if kind == "literal_error":
         return f"one of {ctx['expected']}".replace(" or ", ", "), "Choose one of them."
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"{words} {ctx[key]:g}", f"Give {words} {ctx[key]:g}."
+    if kind == "invalid_key":
+        return "keys that are texts", "Put the key in quotes."
     if kind == "int_from_float":
         return "a whole number", "Leave out the fraction."
     return _EXPECTED.get(kind.partition("_")[0], (f"something else ({item['msg']})", "See docs/cascade-file.md."))
@@ -121,34 +153,3 @@ def _expects(item: Mapping[str, Any]) -> tuple[str, str]:
 def _shown(value: Any) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def known_keys(loc: Sequence[str | int]) -> list[str]:
-    """The keys that are known at a place of the cascade file."""
-    here: list[type[BaseModel]] = [CascadeSpec]
-    for part in loc:
-        steps = [model.model_fields[name].annotation for model in here for name in _named(model, part)]
-        if steps:
-            here = [model for step in steps for model in _models(step)]
-        else:
-            here = [model for model in here if part in (model.__name__, _tag(model))] or here
-    return list(dict.fromkeys(key for model in here for key in keys_of(model)))
-
-
-def keys_of(model: type[BaseModel]) -> list[str]:
-    """A model's keys as they are written in a file."""
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _named(model: type[BaseModel], part: str | int) -> list[str]:
-    return [name for name, field in model.model_fields.items() if part == (field.alias or name)]
-
-
-def _tag(model: type[BaseModel]) -> Any:
-    return model.model_fields["kind"].default if "kind" in model.model_fields else None
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models(inner)]

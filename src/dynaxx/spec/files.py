@@ -10,32 +10,29 @@ import yaml
 from pydantic import ValidationError
 
 from dynaxx.errors import SpecError
+from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.explain import explain
 from dynaxx.spec.plain import plain
 from dynaxx.spec.reader import read, read_exponents
+from dynaxx.spec.stage import SHORT
 
-FILE_NAME = "cascade.yaml"
 LINE = 100
 
 
 def load(path: str | Path) -> CascadeSpec:
-    """The cascade in a YAML file, or in a folder that holds `cascade.yaml`.
+    """The cascade in a YAML file, in a folder that holds `cascade.yaml`, or bundled under a name.
 
     Raises:
         SpecError: where the file is missing, no text, or says something that cannot be meant.
     """
-    path = Path(path)
-    path = path / FILE_NAME if path.is_dir() else path
+    path = resolve(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        fix = f"Give a cascade file, or a folder that holds {FILE_NAME}."
-        raise SpecError(str(path), "there is no such file.", fix) from None
     except UnicodeDecodeError as error:
         fix = "Save it as UTF-8 text."
         raise SpecError(str(path), f"is not UTF-8 text (byte {error.start}).", fix) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise SpecError(str(path), f"cannot be read ({error}).", "Check the path and its permissions.") from None
     return loads(text, str(path))
 
@@ -75,12 +72,6 @@ def dump(spec: CascadeSpec) -> str:
     data["stages"] = [{key: _short(value) for key, value in stage.items()} for stage in stages]
     laid = {key: value if key == "stages" else _short(value) for key, value in data.items()}
     return yaml.dump(laid, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10 * LINE)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of cascade files, for editors."""
-    schema = CascadeSpec.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 class _OneLine(dict[str, Any]):
@@ -128,7 +119,7 @@ def _short(value: Any) -> Any:
 def _from_first(stage: dict[str, Any]) -> dict[str, Any]:
     """The stage with `from: base` in place of `inputs: {low: {from: base}}` where nothing else is said."""
     inputs = stage.get("inputs", {})
-    if next(iter(inputs), None) != "low" or not set(inputs["low"]) <= {"from", "merge"}:
+    if next(iter(inputs), None) != "low" or not set(inputs["low"]) <= set(SHORT):
         return stage
     rest = {name: edge for name, edge in inputs.items() if name != "low"}
     head = {key: stage[key] for key in ("name", "role", "kind")}

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
-from dynaxx.spec.base import Count, Positive, Spec
+from dynaxx.spec.base import Count, Positive, Sizes, Spec
 
 AXES_BY_RANK = {1: "l", 2: "hw", 3: "thw"}
 """Axis letters in tensor order after batch and channels: `B C L`, `B C H W`, `B C T H W`."""
 
 AxisMap = dict[str, Positive]
 """A number per group of axes: `{hw: 2}`, `{t: 2, hw: 2}`, `{l: 4}`."""
+
+PIXELS = "pixels"
+"""The space of signals as they are; any other is the latent space of the codec of that name."""
+
+
+def by_x(size: Sequence[int]) -> str:
+    """A size as people write it: `64x64`."""
+    return "x".join(map(str, size))
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Grid:
 
     channels: int
     size: tuple[int, ...]
-    space: str = "pixels"
+    space: str = PIXELS
 
     @property
     def axes(self) -> str:
@@ -45,25 +54,32 @@ class Grid:
         return (self.channels, *self.size)
 
     def __str__(self) -> str:
-        text = f"{self.channels}x" + "x".join(map(str, self.size))
-        return text if self.space == "pixels" else f"{text} ({self.space})"
+        text = by_x(self.shape)
+        return text if self.space == PIXELS else f"{text} ({self.space})"
 
 
 class OutSpec(Spec):
     """The grid a stage answers on: fixed by `size`, or relative to its low input by `scale`."""
 
     channels: Count = 3
-    size: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)] | None = None
+    size: Sizes | None = None
     scale: Positive | AxisMap | None = None
-    space: str = "pixels"
+    space: str = PIXELS
+
+    @field_validator("scale")
+    @classmethod
+    def _scales_something(cls, value: float | AxisMap | None) -> float | AxisMap | None:
+        if value == {}:
+            raise ValueError("scale names no axis. Give a number, or a factor per axis such as {hw: 2}.")
+        return value
 
 
 class InputSpec(Spec):
     """A signal that the user brings in at run time, named `input.<name>` on edges."""
 
     channels: Count = 3
-    size: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
-    space: str = "pixels"
+    size: Sizes
+    space: str = PIXELS
 
 
 class CodecSpec(Spec):
@@ -71,7 +87,13 @@ class CodecSpec(Spec):
 
     kind: Literal["diffusers"] = "diffusers"
     load: str
-    factor: Count = 8
     channels: Count = 4
     scale: float = 1.0
     shift: float = 0.0
+
+    @field_validator("scale")
+    @classmethod
+    def _keeps_something(cls, value: float) -> float:
+        if value == 0:
+            raise ValueError("scale is 0, which leaves nothing of a latent. Give the codec's own, say 0.18215.")
+        return value

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dynaxx.spec.edge import EdgeSpec
-from dynaxx.spec.grid import Grid
+from dynaxx.spec.edge import DEFAULT_KERNEL, EdgeSpec
+from dynaxx.spec.grid import Grid, by_x
+from dynaxx.spec.passes import passes
 from dynaxx.spec.problem import Problem, place
 from dynaxx.spec.stage import StageSpec
 from dynaxx.spec.topology import INPUT, order
 
 if TYPE_CHECKING:
     from dynaxx.spec.cascade import CascadeSpec
-
-DEFAULT_KERNEL = "bicubic-antialias"
 
 
 class Misfit(Exception):
@@ -34,6 +33,11 @@ class Grids:
     given: dict[str, Grid] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
+    def low(self, stage: str, key: str, iteration: int) -> Grid | None:
+        """The grid of an input at a pass (from 1): after the first, `low` is the pass before."""
+        again = key == "low" and iteration > 1
+        return self.outs[stage][iteration - 2] if again else self.lows[stage, key]
+
     def of(self, name: str) -> Grid | None:
         """The grid of a stage's answer (its last pass), or of `input.NAME`."""
         return self.given.get(name) or self.outs.get(name, [None])[-1]
@@ -51,6 +55,7 @@ def kernels(edge: EdgeSpec, size: tuple[int, ...]) -> tuple[str, ...]:
 def resolve(spec: CascadeSpec, size: tuple[int, ...] | None = None) -> Grids:
     """All grids of a cascade whose edges name stages that exist; `size` is that of stages without inputs."""
     grids = Grids(given={f"{INPUT}{name}": Grid(i.channels, i.size, i.space) for name, i in spec.inputs.items()})
+    grids.problems.extend(_roots(spec, size) if size else ())
     for index in order(spec.stages):
         stage = spec.stages[index]
         for name, edge in stage.inputs.items():
@@ -64,11 +69,6 @@ def resolve(spec: CascadeSpec, size: tuple[int, ...] | None = None) -> Grids:
             grids.problems.append(Problem(place(index, stage.name, key), what, fix))
             grids.outs[stage.name] = [None] * passes(stage)
     return grids
-
-
-def passes(stage: StageSpec) -> int:
-    """How often a stage is applied."""
-    return stage.repeat.times if stage.repeat else 1
 
 
 def main_input(stage: StageSpec) -> str | None:
@@ -86,6 +86,16 @@ def merged(edge: EdgeSpec, grids: Grids) -> Grid | None:
     return replace(first, channels=sum(grid.channels for grid in known)) if len(known) == len(parents) else None
 
 
+def _roots(spec: CascadeSpec, size: tuple[int, ...]) -> list[Problem]:
+    """One size for a run cannot stand for bases of several sizes."""
+    fixed = {stage.name: by_x(stage.out.size) for stage in spec.stages if not stage.inputs and stage.out.size}
+    if len(set(fixed.values())) < 2:
+        return []
+    said = ", ".join(f"{name!r} {text}" for name, text in fixed.items())
+    what = f"{by_x(size)} cannot stand for stages of different sizes: {said}."
+    return [Problem("size", what, "Set each stage's own, such as `NAME.out.size`.")]
+
+
 def _passes(stage: StageSpec, basis: str | None, low: Grid | None, size: tuple[int, ...] | None) -> list[Grid | None]:
     out, found = stage.out, list[Grid | None]()
     if basis is None:
@@ -93,13 +103,13 @@ def _passes(stage: StageSpec, basis: str | None, low: Grid | None, size: tuple[i
             raise Misfit("out.scale", f"is {out.scale}, but there is no input to scale.", "Set `out.size` instead.")
         fixed = size or out.size
         return [Grid(out.channels, fixed, out.space) if fixed else None] * passes(stage)
-    for _ in range(passes(stage)):
-        low = _out(stage, basis, low)
+    for number in range(passes(stage)):
+        low = _out(stage, basis, low, number)
         found.append(low)
     return found
 
 
-def _out(stage: StageSpec, basis: str, low: Grid | None) -> Grid | None:
+def _out(stage: StageSpec, basis: str, low: Grid | None, number: int) -> Grid | None:
     out = stage.out
     if low is None:
         return Grid(out.channels, out.size, out.space) if out.size else None
@@ -107,17 +117,14 @@ def _out(stage: StageSpec, basis: str, low: Grid | None) -> Grid | None:
     if out.size is None:
         return Grid(out.channels, wanted, out.space)
     if out.scale is not None and wanted != out.size:
-        raise Misfit(
-            f"inputs.{basis}",
-            f"expects {_expected(out.size, out.scale, low)} (out.size {_x(out.size)} over out.scale), "
-            f"but {' and '.join(map(repr, stage.inputs[basis].parents))} gives {_x(low.size)}.",
-            f"Set out.size {list(wanted)}, drop out.scale, or add a bridge.",
-        )
+        expected = f"expects {_expected(out.size, out.scale, low)} (out.size {by_x(out.size)} over out.scale), but"
+        if number:
+            what = f"at pass {number + 1} of `repeat` {expected} pass {number} gives {by_x(low.size)}."
+            raise Misfit(f"inputs.{basis}", what, "Drop out.size, which only one pass can answer on, or drop `repeat`.")
+        given = " and ".join(map(repr, stage.inputs[basis].parents))
+        fix = f"Set out.size {list(wanted)}, drop out.scale, or add a bridge."
+        raise Misfit(f"inputs.{basis}", f"{expected} {given} gives {by_x(low.size)}.", fix)
     return Grid(out.channels, out.size, out.space)
-
-
-def _x(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))
 
 
 def _expected(size: tuple[int, ...], scale: float | Mapping[str, float], low: Grid) -> str:
@@ -130,7 +137,7 @@ def _scaled(scale: float | Mapping[str, float], low: Grid) -> tuple[int, ...]:
         exact = "x".join(f"{n:g}" for n in sizes)
         raise Misfit(
             "out.scale",
-            f"takes {_x(low.size)} to {exact}, which is no whole number of sites.",
+            f"takes {by_x(low.size)} to {exact}, which is no whole number of sites.",
             "Choose a scale that does, or set `out.size`.",
         )
     return tuple(round(n) for n in sizes)

@@ -1,29 +1,29 @@
 """Who a stage and a cascade are: `weights_id` for what was trained, `run_id` for what changes a sample.
 
-Both hash the plain form, in which a default said aloud and one left out are the same, and an option that a
-later version adds changes no id of those who do not use it.
+Both hash what a file comes to, not how it is written: defaults left out, grids and kernels resolved. So two
+spellings of one thing agree, and an option that a later version adds changes no id of those who do not use it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any
 
 from dynaxx.errors import SpecError
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.edge import EdgeSpec
 from dynaxx.spec.grids import Grids, resolve
+from dynaxx.spec.passes import levels
 from dynaxx.spec.plain import plain
 from dynaxx.spec.problem import did_you_mean
-from dynaxx.spec.stage import StageSpec
+from dynaxx.spec.resolved import edge_as_resolved, grid_as_resolved, out_as_resolved
+from dynaxx.spec.stage import TRAINABLE, DenoisingStage, DiffusionStage, StageSpec
 from dynaxx.spec.topology import upstream
 
 RUN_ONLY = ("name", "role", "solver", "weights", "repeat", "call", "inputs", "out")
 """Stage fields that are no part of what was trained, or enter it in another form (inputs and out, as grids)."""
-NOT_TRAINED = {"hand", "hand_std"}
-NOT_SAMPLED = {"name", "description", "budget", "data", "stages"}
+NOT_SAMPLED = ("name", "role", "weights", "repeat", "inputs", "out", "train")
+"""Stage fields that change no sample, or enter in another form; where weights lie does not say what they are."""
 
 
 def digest(data: Any) -> str:
@@ -35,7 +35,8 @@ def digest(data: Any) -> str:
 def stage_weights_id(spec: CascadeSpec, name: str) -> str:
     """The id of what a stage learns from: network, process, prediction, data, edges as trained, training, condition.
 
-    Names, solver and run-time levels are not in it; upstream's id is, where its outputs are trained on.
+    Names, solver and run-time levels are not in it; upstream's id is, where its outputs are trained on. Data and
+    condition are those of kinds that are trained here; the others have what stands on themselves only.
 
     Raises:
         SpecError: if there is no such stage.
@@ -46,11 +47,36 @@ def stage_weights_id(spec: CascadeSpec, name: str) -> str:
 def run_id(spec: CascadeSpec) -> str:
     """The id of all that changes a sample but seed and prompt; what is for training only enters by weights ids."""
     grids = resolve(spec)
-    stages = {
-        stage.name: {**_without(plain(stage), "train"), "weights_id": _weights_id(spec, stage.name, grids)}
-        for stage in spec.stages
-    }
-    return digest({**_without(plain(spec), *NOT_SAMPLED), "stages": stages})
+    asked = {key: _without(section, "dropout") for key, section in plain(spec.condition).items()}
+    return digest(
+        {
+            "version": spec.version,
+            "condition": asked,
+            "inputs": {name: grid_as_resolved(spec, grid) for name, grid in grids.given.items()},
+            "stages": {stage.name: _sampled(spec, stage, grids) for stage in spec.stages},
+        }
+    )
+
+
+def _sampled(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> dict[str, Any]:
+    said = _without(_said(stage), *NOT_SAMPLED)
+    if isinstance(stage, DenoisingStage) and stage.solver.kind != "ancestral":
+        said["solver"] = _without(said.get("solver", plain(stage.solver)), "eta")
+    return {
+        **said,
+        "weights_id": _weights_id(spec, stage.name, grids),
+        "out": [out_as_resolved(spec, stage, grid) for grid in grids.outs[stage.name]],
+        "inputs": {
+            key: {
+                **edge_as_resolved(spec, stage, edge, grids),
+                "from": list(edge.parents),
+                "mask": edge.mask,
+                "std": list(levels(stage, edge)),
+                "blur_std": edge.blur_std,
+            }
+            for key, edge in stage.inputs.items()
+        },
+    }  # fmt: skip
 
 
 def _weights_id(spec: CascadeSpec, name: str, grids: Grids) -> str:
@@ -58,45 +84,35 @@ def _weights_id(spec: CascadeSpec, name: str, grids: Grids) -> str:
     if stage is None:
         names = [stage.name for stage in spec.stages]
         raise SpecError(f"stage {name!r}", "is unknown.", f"{did_you_mean(name, names)}Known: {', '.join(names)}.")
-    trained = _without(plain(stage), *RUN_ONLY)
-    trained["train"] = _without(trained.get("train", {}), "gradient_checkpointing")
     return digest(
         {
-            **trained,
-            "data": trained.get("data", plain(spec.data)),
-            "condition": plain(spec.condition),
-            "out": _out(stage, grids),
-            "inputs": {key: _edge(spec, edge, grids) for key, edge in stage.inputs.items()},
-            "upstream": _upstream(spec, stage, grids),
+            **_without(_said(stage), *RUN_ONLY),
+            **(_taught(spec, stage, grids) if isinstance(stage, TRAINABLE) else {}),
+            "out": out_as_resolved(spec, stage, grids.outs[name][0]),
+            "inputs": {key: _edge(spec, stage, key, grids) for key in stage.inputs},
         }
     )
 
 
-def _out(stage: StageSpec, grids: Grids) -> Any:
-    grid = grids.outs[stage.name][0]
-    return asdict(grid) if grid else plain(stage.out)
+def _said(stage: StageSpec) -> dict[str, Any]:
+    """The stage's plain form; a prediction that follows from the process is as good as said."""
+    return plain(stage) | ({"prediction": stage.predicts} if isinstance(stage, DiffusionStage) else {})
 
 
-def _edge(spec: CascadeSpec, edge: EdgeSpec, grids: Grids) -> dict[str, Any]:
-    """The edge as it is trained: what it reads by grid, not by name; ranges, not the levels of a run."""
-    said = _without(plain(edge), *NOT_TRAINED)
-    for key in ("noise", "blur"):
-        if key in said:
-            said[key] = _without(said[key], "std")
-    said["from"] = [_read(spec, name, grids) for name in edge.parents]
-    return said | ({"mask": _read(spec, edge.mask, grids)} if edge.mask else {})
-
-
-def _read(spec: CascadeSpec, name: str, grids: Grids) -> Any:
-    if grid := grids.of(name):
-        return asdict(grid)
-    return next(plain(stage.out) for stage in spec.stages if stage.name == name)
-
-
-def _upstream(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> list[str]:
+def _taught(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> dict[str, Any]:
     train = getattr(stage, "train", None)
     trained_on = upstream(stage) if train and train.generated > 0 else ()
-    return [_weights_id(spec, name, grids) for name in trained_on]
+    return {
+        "train": _without(plain(train) or {}, "gradient_checkpointing"),
+        "data": plain(spec.data),
+        "condition": plain(spec.condition),
+        "upstream": [_weights_id(spec, name, grids) for name in trained_on],
+    }
+
+
+def _edge(spec: CascadeSpec, stage: StageSpec, key: str, grids: Grids) -> dict[str, Any]:
+    """The edge as it is trained: how a state is handed over is a matter of the run."""
+    return _without(edge_as_resolved(spec, stage, stage.inputs[key], grids), "hand", "hand_std")
 
 
 def _without(data: dict[str, Any], *keys: str) -> dict[str, Any]:

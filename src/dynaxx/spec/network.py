@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, Tag
 
-from dynaxx.spec.base import Count, Share, Spec
+from dynaxx.spec.base import Count, Share, Spec, kind_or
 
 
 class UNetSpec(Spec):
@@ -33,4 +33,6 @@ class DiffusersNetworkSpec(Spec):
     config: dict[str, JsonValue] = {}
 
 
-NetworkSpec = Annotated[UNetSpec | DiffusersNetworkSpec, Field(discriminator="kind")]
+NetworkSpec = Annotated[
+    Annotated[UNetSpec, Tag("unet")] | Annotated[DiffusersNetworkSpec, Tag("diffusers")], kind_or("unet")
+]

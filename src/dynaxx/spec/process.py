@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 
-from dynaxx.spec.base import Count, Positive, Spec, Std
+from dynaxx.spec.base import Positive, Sizes, Spec, Std, kind_or
 
-Sizes = Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+TEMPERATURES = 40
+"""How far from 0 a sigmoid may start and end, in temperatures: beyond, its ends are flat to the last digit."""
 
 
 class Shiftable(Spec):
@@ -23,7 +24,7 @@ class Shiftable(Spec):
 class Bounded(Shiftable):
     """A process whose log-SNR is clipped to [-logsnr_max, logsnr_max], after the shift."""
 
-    logsnr_max: Positive = 15.0
+    logsnr_max: Annotated[float, Field(gt=0, le=100)] = 15.0
 
 
 class CosineProcess(Bounded):
@@ -44,8 +45,10 @@ class SigmoidProcess(Bounded):
     def _ordered(self) -> SigmoidProcess:
         if self.start >= self.end:
             raise ValueError(f"start {self.start:g} must lie below end {self.end:g}. Swap them.")
-        if max(abs(self.start), abs(self.end)) > 100 * self.temperature:
-            raise ValueError(f"start and end must lie within 100 temperatures of 0. Raise {self.temperature:g}.")
+        farthest = max(abs(self.start), abs(self.end))
+        if farthest > TEMPERATURES * self.temperature:
+            what = f"start and end must lie within {TEMPERATURES} temperatures of 0, and temperature is"
+            raise ValueError(f"{what} {self.temperature:g}. Set it to {farthest / TEMPERATURES:g} or more.")
         return self
 
 
@@ -53,7 +56,7 @@ class DdpmLinearProcess(Bounded):
     """The discrete table of DDPM (arXiv 2006.11239), betas linear or `scaled-linear` (linear in their roots)."""
 
     kind: Literal["ddpm-linear"] = "ddpm-linear"
-    timesteps: Count = 1000
+    timesteps: Annotated[int, Field(ge=1, le=100_000)] = 1000
     beta_start: Positive = 1e-4
     beta_end: Annotated[float, Field(gt=0, lt=1)] = 2e-2
     betas: Literal["linear", "scaled-linear"] = "linear"
@@ -70,9 +73,9 @@ class KarrasProcess(Spec):
     """Variance exploding, sigma(t)^(1/rho) linear in t (EDM, arXiv 2206.00364, equation 5)."""
 
     kind: Literal["karras"] = "karras"
-    std_min: Positive = 0.002
-    std_max: Positive = 80.0
-    rho: Positive = 7.0
+    std_min: Annotated[float, Field(ge=1e-6)] = 0.002
+    std_max: Annotated[float, Field(le=1e6)] = 80.0
+    rho: Annotated[float, Field(ge=0.1, le=100)] = 7.0
     std_data: Positive = 0.5
 
     @model_validator(mode="after")
@@ -99,8 +102,19 @@ class TruncatedProcess(Spec):
     start: Positive = 0.1
     end: Std = 0.0
 
+    @model_validator(mode="after")
+    def _ordered(self) -> TruncatedProcess:
+        if self.end >= self.start:
+            raise ValueError(f"end {self.end:g} must lie below start {self.start:g}. Lower it; 0 leaves no noise.")
+        return self
+
 
 ProcessSpec = Annotated[
-    CosineProcess | SigmoidProcess | DdpmLinearProcess | KarrasProcess | FlowProcess | TruncatedProcess,
-    Field(discriminator="kind"),
+    Annotated[CosineProcess, Tag("cosine")]
+    | Annotated[SigmoidProcess, Tag("sigmoid")]
+    | Annotated[DdpmLinearProcess, Tag("ddpm-linear")]
+    | Annotated[KarrasProcess, Tag("karras")]
+    | Annotated[FlowProcess, Tag("flow")]
+    | Annotated[TruncatedProcess, Tag("truncated")],
+    kind_or("cosine"),
 ]

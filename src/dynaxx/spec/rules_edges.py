@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dynaxx.spec.edge import EdgeSpec, Ranged
-from dynaxx.spec.stage import DenoisingStage, StageSpec
+from dynaxx.spec.edge import EdgeSpec
+from dynaxx.spec.passes import levels
+from dynaxx.spec.stage import FOREIGN, DenoisingStage, StageSpec
 from dynaxx.spec.topology import INPUT, reads
 
 if TYPE_CHECKING:
     from dynaxx.spec.cascade import CascadeSpec
 
 Fault = tuple[str, str, str]
-FORMS = {"karras": "exploding", "flow": "interpolating", "truncated": "truncated"}
-"""The form of each process kind; those left out are `preserving`."""
 
 
 def merge(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]:
@@ -53,7 +52,7 @@ def mask(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]
         return
     if edge.mask is None:
         yield "mask", "is missing for merge 'mask'.", "Name a user input: `mask: input.mask`."
-    elif not edge.mask.startswith(INPUT):
+    elif edge.mask in {other.name for other in spec.stages}:
         yield "mask", f"{edge.mask!r} is no user input.", f"Declare one under `inputs` and name it `{INPUT}<name>`."
 
 
@@ -66,21 +65,36 @@ def cutoff(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Faul
 
 
 def trained_range(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]:
-    """A level lies in the range that the stage is trained on."""
+    """A level lies in the range that the stage is trained on; those of `repeat.std` are asked about there."""
+    run = {"noise": levels(stage, edge)[0], "blur": edge.blur_std}
     for key, given in (("noise", edge.noise), ("blur", edge.blur)):
-        if given is not None and given.train_std is not None and _outside(given.std, given):
-            low, high = given.train_std
-            what = f"{given.std:g} lies outside train_std [{low:g}, {high:g}]."
+        if given is None or given.train_std is None or (key == "noise" and _by_pass(stage, edge)):
+            continue
+        low, high = given.train_std
+        if not low <= run[key] <= high:
+            what = f"{run[key]:g} lies outside train_std [{low:g}, {high:g}]."
             yield f"{key}.std", what, f"Set it within, or widen `{key}.train_std` and train again."
 
 
-def _outside(std: float, given: Ranged) -> bool:
-    return given.train_std is not None and not given.train_std[0] <= std <= given.train_std[1]
+def _by_pass(stage: StageSpec, edge: EdgeSpec) -> bool:
+    return stage.repeat is not None and stage.repeat.std is not None and edge is stage.inputs.get("low")
+
+
+def range_to_train_on(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]:
+    """A stage that is trained draws its levels from a range."""
+    if getattr(stage, "train", None) is None:
+        return
+    for key, given in (("noise", edge.noise), ("blur", edge.blur)):
+        if given is not None and given.train_std is None:
+            fix = f"Give [low, high], around the {given.std:g} it runs at, or remove `train`."
+            yield f"{key}.train_std", "is missing, and the stage is trained.", fix
 
 
 def start(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]:
     """Denoising begins at an input only in a stage that denoises, once, and with noise to remove."""
     if edge.via != "start":
+        return
+    if isinstance(stage, FOREIGN):
         return
     if not isinstance(stage, DenoisingStage):
         yield "via", f"is 'start', but a {stage.kind!r} stage does not denoise.", "Use `via: concat`."
@@ -89,8 +103,10 @@ def start(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault
         yield "via", "is 'start' on several inputs.", "Keep one; the others use `via: concat`."
     if stage.process.kind == "truncated":
         yield "via", "is 'start', but a truncated process starts at its low input anyway.", "Use `via: concat`."
-    if edge.hand == "clean" and edge.std == 0:
-        yield "noise.std", "is 0, so `via: start` leaves nothing to denoise.", "Set a level, say 0.5."
+    if edge.hand == "clean" and 0 in levels(stage, edge):
+        where = "noise.std" if edge.std == 0 else "noise"
+        what = "is 0" if edge.std == 0 else "bears `repeat.std` 0 at some pass"
+        yield where, f"{what}, so `via: start` leaves nothing to denoise.", "Set a level, say 0.5."
 
 
 def hand_over(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]:
@@ -110,18 +126,14 @@ def hand_over(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[F
 
 
 def hand_partner(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterator[Fault]:
-    """Both sides of a noisy hand-over denoise by the same form, and nobody else needs the unfinished state."""
-    if edge.hand == "clean" or len(edge.parents) > 1 or not isinstance(stage, DenoisingStage):
+    """Both sides of a noisy hand-over denoise, as far as is known, and nobody else needs the unfinished state."""
+    if edge.hand == "clean" or len(edge.parents) > 1:
         return
     name = edge.parents[0]
     above = next((other for other in spec.stages if other.name == name), None)
-    if not isinstance(above, DenoisingStage):
+    if not isinstance(above, (DenoisingStage, *FOREIGN)):
         yield "hand", f"is 'noisy', but {name!r} does not denoise.", "Use `hand: clean`."
         return
-    ours, theirs = (FORMS.get(one.process.kind, "preserving") for one in (stage, above))
-    if ours != theirs:
-        what = f"is 'noisy', but {name!r} is {theirs} and this stage {ours}."
-        yield "hand", what, "Give both the same process, or use `hand: clean`."
     edges = [other for reader in spec.stages for other in reader.inputs.values() if name in reads(other)]
     if len(edges) > 1:
         yield "hand", f"is 'noisy', but {name!r} has other readers.", "Hand over clean, or cut the other edges."
@@ -129,4 +141,4 @@ def hand_partner(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec) -> Iterato
         yield "hand", "is 'noisy' beside `repeat`.", "Only stages that are applied once can share a path."
 
 
-RULES = (merge, weights, mask, cutoff, trained_range, start, hand_over, hand_partner)
+RULES = (merge, weights, mask, cutoff, trained_range, range_to_train_on, start, hand_over, hand_partner)

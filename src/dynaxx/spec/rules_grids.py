@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dynaxx.spec.grid import Grid
-from dynaxx.spec.grids import Grids, axes_problem, passes
+from dynaxx.spec.grid import PIXELS, Grid, by_x
+from dynaxx.spec.grids import Grids, axes_problem
+from dynaxx.spec.passes import passes
 from dynaxx.spec.rules_edges import Fault
-from dynaxx.spec.stage import DenoisingStage, GaussianStage, StageSpec
+from dynaxx.spec.stage import DenoisingStage, StageSpec
 
 if TYPE_CHECKING:
     from dynaxx.spec.cascade import CascadeSpec
@@ -21,7 +22,8 @@ def parents(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault
         known = [(name, grid) for name in edge.parents if (grid := grids.of(name))]
         for name, grid in known:
             if grid.space != stage.out.space:
-                yield f"inputs.{key}", _spaces(name, grid.space, stage.out.space), f"Set out.space to {grid.space!r}."
+                fix = f"Latents are not decoded or encoded between stages yet: set out.space to {grid.space!r}."
+                yield f"inputs.{key}", _spaces(name, grid.space, stage.out.space), fix
             if out and len(out.size) != len(grid.size):
                 what = f"has the axes {', '.join(grid.axes)} from {name!r}, but the output {', '.join(out.axes)}."
                 yield f"inputs.{key}", what, "Give both as many sizes."
@@ -33,18 +35,30 @@ def parents(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault
 
 def _spaces(name: str, theirs: str, ours: str) -> str:
     def said(space: str) -> str:
-        return "in pixels" if space == "pixels" else f"in the latent space of codec {space!r}"
+        return "in pixels" if space == PIXELS else f"in the latent space of codec {space!r}"
 
     return f"expects a signal {said(ours)}, but {name!r} gives one {said(theirs)}."
 
 
 def masks(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
-    """A mask has one channel, or one for each of the parents'."""
+    """A mask has the axes of what it blends, one channel or as many, and lies in pixels or in the same space."""
     for key, edge in stage.inputs.items():
         mask, low = grids.given.get(edge.mask or ""), grids.lows[stage.name, key]
-        if edge.merge == "mask" and mask and low and mask.channels not in (1, low.channels):
-            what = f"has {mask.channels} channels, but what it blends has {low.channels}."
-            yield f"inputs.{key}.mask", what, f"Declare `{edge.mask}` with 1 channel."
+        if edge.merge == "mask" and mask and low:
+            yield from ((f"inputs.{key}.mask", what, fix) for what, fix in _mask(edge.mask or "", mask, low))
+
+
+def _mask(name: str, mask: Grid, low: Grid) -> Iterator[tuple[str, str]]:
+    if mask.channels not in (1, low.channels):
+        yield (
+            f"has {mask.channels} channels, but what it blends has {low.channels}.",
+            f"Declare `{name}` with 1 channel.",
+        )
+    if len(mask.size) != len(low.size):
+        what = f"has the axes {', '.join(mask.axes)}, but what it blends {', '.join(low.axes)}."
+        yield what, f"Declare `{name}` with {len(low.size)} sizes."
+    if mask.space not in (PIXELS, low.space):
+        yield f"lies in {mask.space!r}, but what it blends in {low.space!r}.", f"Declare `{name}` without `space`."
 
 
 def letters(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
@@ -61,7 +75,7 @@ def no_shrinking(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[
     if stage.role == "base" or not out or not low or len(out.size) != len(low.size):
         return
     if any(n < m for n, m in zip(out.size, low.size, strict=True)):
-        what = f"gives {_x(out)}, smaller than its low input's {_x(low)}."
+        what = f"gives {by_x(out.size)}, smaller than its low input's {by_x(low.size)}."
         yield "out", what, "A cascade goes up: raise the size or the scale."
 
 
@@ -88,14 +102,6 @@ def repeated(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Faul
         yield "repeat", what, "Give input and output as many channels."
 
 
-def exact_sizes(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
-    """Gaussian data live on a grid at least as fine as the answer's, with the same axes."""
-    out = grids.outs[stage.name][-1]
-    if isinstance(stage, GaussianStage) and out and not _holds(stage.size, out.size):
-        what = f"{list(stage.size)} does not hold the output's {list(out.size)}."
-        yield "size", what, "Give the full size of the data: as many axes, each at least the output's."
-
-
 def section_sizes(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
     """A reference size and a training crop have the output's axes, and a crop fits into it."""
     out = grids.outs[stage.name][0]
@@ -105,16 +111,13 @@ def section_sizes(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator
     if reference and len(reference) != len(out.size):
         yield "process.reference", f"has {len(reference)} axes, the output {len(out.size)}.", "Give as many sizes."
     crop = getattr(getattr(stage, "train", None), "crop", None)
-    if crop and not _holds(out.size, crop):
+    if crop and not holds(out.size, crop):
         yield "train.crop", f"{list(crop)} does not fit into {list(out.size)}.", "Choose a smaller crop."
 
 
-def _holds(outer: tuple[int, ...], inner: tuple[int, ...]) -> bool:
+def holds(outer: tuple[int, ...], inner: tuple[int, ...]) -> bool:
+    """Whether a grid has as many axes as another, each at least as long."""
     return len(outer) == len(inner) and all(n >= m for n, m in zip(outer, inner, strict=True))
 
 
-def _x(grid: Grid) -> str:
-    return "x".join(map(str, grid.size))
-
-
-RULES = (parents, masks, letters, no_shrinking, starts, repeated, exact_sizes, section_sizes)
+RULES = (parents, masks, letters, no_shrinking, starts, repeated, section_sizes)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dynaxx.spec.problem import did_you_mean, listed
+from dynaxx.spec.grid import PIXELS
 from dynaxx.spec.rules_edges import Fault
-from dynaxx.spec.stage import DenoisingStage, DiffusionStage, GanStage, RegressionStage, StageSpec
+from dynaxx.spec.rules_names import codec_faults
+from dynaxx.spec.stage import TRAINABLE, DenoisingStage, DiffusionStage, StageSpec
 from dynaxx.spec.topology import upstream
 
 if TYPE_CHECKING:
@@ -22,18 +23,13 @@ def role(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
 
 
 def truncated(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
-    """A truncated process starts at a low input, and its levels are laid in t."""
-    if not isinstance(stage, DenoisingStage) or stage.process.kind != "truncated":
-        return
-    if "low" not in stage.inputs:
+    """A truncated process starts at a low input."""
+    if isinstance(stage, DenoisingStage) and stage.process.kind == "truncated" and "low" not in stage.inputs:
         yield "process.kind", "is 'truncated', which starts at a low input, and there is none.", "Give `inputs.low`."
-    if stage.solver.spacing == "logsnr":
-        fix = "Use `spacing: t`."
-        yield "solver.spacing", "is 'logsnr', but a truncated process ends at log-SNR -inf.", fix
 
 
 def prediction(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
-    """`edm` is for karras; `u` needs a path linear in t; `eps` cannot say x where alpha is 0."""
+    """`edm` is for karras and `v` is not; `u` needs a path linear in t; `eps` cannot say x where alpha is 0."""
     if not isinstance(stage, DiffusionStage):
         return
     wants, kind = stage.prediction, stage.process.kind
@@ -41,8 +37,11 @@ def prediction(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
         yield "prediction", f"is 'edm', but the process is {kind!r}.", "Set `process: {kind: karras}`, or predict v."
     if wants == "u" and kind not in ("flow", "truncated"):
         yield "prediction", f"is 'u', but the process is {kind!r}.", "Set `process: {kind: flow}`, or predict v."
-    if wants == "eps" and kind == "truncated":
-        yield "prediction", "is 'eps', which leaves x unknown where a truncated process starts.", "Predict x, v or u."
+    if wants == "v" and kind == "karras":
+        yield "prediction", "is 'v', whose target grows with the level of a karras process.", "Predict edm, x or eps."
+    inside = any(edge.via == "start" for edge in stage.inputs.values())
+    if wants == "eps" and kind in ("flow", "truncated") and not inside:
+        yield "prediction", f"is 'eps', which leaves x unknown where a {kind} process starts.", "Predict x, v or u."
 
 
 def repeat(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
@@ -74,9 +73,21 @@ def guidance(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
         yield "solver.guidance", what, "Declare `condition`, or leave guidance at 1."
 
 
+def withheld(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
+    """Guidance asks a network about no condition, so it must have been trained without one now and then."""
+    asked = spec.condition
+    declared = {key: part for key in ("text", "label", "field") if (part := getattr(asked, key))}
+    if not isinstance(stage, DiffusionStage) or stage.solver.guided.scale == 1 or not declared:
+        return
+    if not any(part.dropout for part in declared.values()):
+        what = f"is {stage.solver.guided.scale:g}, but no condition is ever withheld in training: dropout is 0."
+        fix = f"Set condition.{next(iter(declared))}.dropout, say 0.1, or leave guidance at 1."
+        yield "solver.guidance", what, fix
+
+
 def attention(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
     """Attention is placed at resolutions that the network has."""
-    if not isinstance(stage, (DiffusionStage, RegressionStage, GanStage)) or stage.network.kind != "unet":
+    if not isinstance(stage, TRAINABLE) or stage.network.kind != "unet":
         return
     count = len(stage.network.mults)
     if wrong := [index for index in stage.network.attention if not 0 <= index < count]:
@@ -93,17 +104,12 @@ def generated(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
 
 
 def space(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
-    """A latent space is that of a declared codec, with its channels."""
-    name = stage.out.space
-    if name == "pixels":
-        return
-    codec = spec.codecs.get(name)
-    if codec is None:
-        fix = f"{did_you_mean(name, spec.codecs)}Declare it under `codecs`. Known: {listed(['pixels', *spec.codecs])}."
-        yield "out.space", f"names the codec {name!r}, which is not declared.", fix
-    elif codec.channels != stage.out.channels:
-        what = f"is {stage.out.channels}, but codec {name!r} has {codec.channels} channels."
-        yield "out.channels", what, f"Set it to {codec.channels}."
+    """A latent space is that of a declared codec, with its channels, and has no range to clip to."""
+    for key, what, fix in codec_faults(spec, stage.out.space, stage.out.channels):
+        yield f"out.{key}", what, fix
+    if isinstance(stage, DenoisingStage) and stage.solver.clip != "none" and stage.out.space != PIXELS:
+        what = f"is {stage.solver.clip!r}, which keeps estimates in [-1, 1], but latents have no such range."
+        yield "solver.clip", what, "Leave it out."
 
 
-RULES = (role, truncated, prediction, repeat, guidance, attention, generated, space)
+RULES = (role, truncated, prediction, repeat, guidance, withheld, attention, generated, space)

@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dynaxx.spec.base import Share, Spec, Std
-
-Scale = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from dynaxx.spec.base import NonNegative, Share, Spec, Std
 
 
 class GuidanceSpec(Spec):
@@ -17,7 +15,7 @@ class GuidanceSpec(Spec):
     `interval` is in std, (low, high]; outside it the scale is 1 (arXiv 2404.07724).
     """
 
-    scale: Scale = 1.0
+    scale: NonNegative = 1.0
     interval: tuple[Std, Std] | None = None
 
     @model_validator(mode="after")
@@ -38,7 +36,7 @@ class SolverSpec(Spec):
 
     kind: Literal["ddim", "heun", "dpmpp-2m", "ancestral"] = "dpmpp-2m"
     steps: Annotated[int, Field(ge=1, le=10_000)] = 24
-    guidance: Scale | GuidanceSpec = 1.0
+    guidance: NonNegative | GuidanceSpec = 1.0
     spacing: Literal["t", "logsnr"] = "t"
     eta: Share = 1.0
     clip: Literal["none", "static", "dynamic"] = "none"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import Field, JsonValue, Tag, model_validator
 
-from dynaxx.spec.base import Count, Name, Positive, Spec, Std
+from dynaxx.spec.base import Name, NonNegative, Positive, Sizes, Spec, Std, kind_or
 from dynaxx.spec.data import DataSpec
 from dynaxx.spec.edge import EdgeSpec
 from dynaxx.spec.grid import OutSpec
@@ -16,6 +16,10 @@ from dynaxx.spec.solver import SolverSpec
 from dynaxx.spec.training import TrainingSpec
 
 Role = Literal["base", "bridge", "refine"]
+Prediction = Literal["x", "eps", "v", "u", "edm"]
+TARGET_PATTERN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+SHORT = ("from", "merge")
+"""Keys of `inputs.low` that may stand on the stage itself."""
 
 
 class RepeatSpec(Spec):
@@ -45,7 +49,11 @@ class BaseStage(Spec):
             return {key: value for key, value in data.items() if key != "from"}
         if "low" in inputs:
             raise ValueError("`from` and `inputs.low` say the same thing twice. Keep one of them.")
-        edge = {key: data[key] for key in ("from", "merge") if key in data}
+        if isinstance(data.get("weights"), list):
+            raise ValueError(
+                "`weights` of a merge are no key of a stage. Write `from`, `merge` and it in `inputs.low`."
+            )
+        edge = {key: data[key] for key in SHORT if key in data}
         rest = {key: value for key, value in data.items() if key not in edge}
         return {**rest, "inputs": {"low": edge, **inputs}}
 
@@ -58,12 +66,20 @@ class DenoisingStage(BaseStage):
 
 
 class DiffusionStage(DenoisingStage):
-    """A trained diffusion stage. `prediction` is what the network answers with."""
+    """A trained diffusion stage. `prediction` is what the network answers with: v, or edm where the process is karras.
+
+    On karras v would have the target eps - std x, which grows with the level.
+    """
 
     kind: Literal["diffusion"] = "diffusion"
     network: NetworkSpec = Field(default_factory=UNetSpec)
-    prediction: Literal["x", "eps", "v", "u", "edm"] = "v"
+    prediction: Prediction | None = None
     train: TrainingSpec | None = None
+
+    @property
+    def predicts(self) -> Prediction:
+        """What the network answers with, said or not."""
+        return self.prediction or ("edm" if self.process.kind == "karras" else "v")
 
 
 class GaussianStage(DenoisingStage):
@@ -74,8 +90,8 @@ class GaussianStage(DenoisingStage):
     """
 
     kind: Literal["gaussian"] = "gaussian"
-    size: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
-    exponent: Annotated[float, Field(ge=0)] = 2.0
+    size: Sizes
+    exponent: NonNegative = 2.0
     knee: Positive = 1.0
     std: Positive = 0.5
     mean: float = 0.0
@@ -90,7 +106,7 @@ class EmpiricalStage(DenoisingStage):
 
     kind: Literal["empirical"] = "empirical"
     data: DataSpec
-    sharpness: Annotated[float, Field(ge=0)] = 30.0
+    sharpness: NonNegative = 30.0
     floor: Positive = 0.02
 
 
@@ -125,14 +141,14 @@ class CustomStage(BaseStage):
     """A user's own class by import path `package.module:Class`, called with `options`."""
 
     kind: Literal["custom"] = "custom"
-    target: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    target: Annotated[str, Field(pattern=TARGET_PATTERN)]
     options: dict[str, JsonValue] = {}
 
 
-def _kind(data: Any) -> Any:
-    kind = data.get("kind", "diffusion") if isinstance(data, dict) else getattr(data, "kind", None)
-    return kind if kind is None or isinstance(kind, str) else repr(kind)
-
+FOREIGN = (PipelineStage, CustomStage)
+"""Kinds of which the file cannot know what they do inside."""
+TRAINABLE = (DiffusionStage, RegressionStage, GanStage)
+"""Kinds with a network of ours and a `train` section."""
 
 StageSpec = Annotated[
     Annotated[DiffusionStage, Tag("diffusion")]
@@ -142,5 +158,5 @@ StageSpec = Annotated[
     | Annotated[GanStage, Tag("gan")]
     | Annotated[PipelineStage, Tag("pipeline")]
     | Annotated[CustomStage, Tag("custom")],
-    Discriminator(_kind),
+    kind_or("diffusion"),
 ]

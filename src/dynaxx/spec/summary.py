@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.graph import node_names
+from dynaxx.spec.graph import fitting
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.grids import Grids, resolve
+from dynaxx.spec.grids import Grids
 from dynaxx.spec.identity import run_id, stage_weights_id
-from dynaxx.spec.problem import error_of
-from dynaxx.spec.stage import DenoisingStage, StageSpec
-from dynaxx.spec.topology import order
-from dynaxx.spec.wiring import fits
+from dynaxx.spec.stage import DenoisingStage
+from dynaxx.spec.unroll import Application, parents_of, unroll
 
 OPEN = "?"
 """What stands for a grid that follows from a size which only a run gives."""
@@ -58,43 +56,29 @@ def describe(spec: CascadeSpec, *, size: tuple[int, ...] | None = None) -> Casca
     Raises:
         SpecError: if `size` does not fit the sizes downstream.
     """
-    grids = resolve(spec, size)
-    if problems := [*grids.problems, *fits(spec, grids)]:
-        raise error_of(problems)
-    found = tuple(row for index in order(spec.stages) for row in _rows(spec, spec.stages[index], grids))
+    grids = fitting(spec, size)
     asked = tuple(key for key in ("text", "label", "field") if getattr(spec.condition, key))
     given = {name: str(grid) for name, grid in grids.given.items()}
-    return CascadeSummary(spec.name, spec.description, run_id(spec), asked, given, found)
+    rows = tuple(_row(spec, found, grids) for found in unroll(spec))
+    return CascadeSummary(spec.name, spec.description, run_id(spec), asked, given, rows)
 
 
-def _rows(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> list[NodeSummary]:
-    names, last = node_names(stage), {other.name: node_names(other)[-1] for other in spec.stages}
+def _row(spec: CascadeSpec, found: Application, grids: Grids) -> NodeSummary:
+    stage = found.stage
     denoises = stage if isinstance(stage, DenoisingStage) else None
-    weights_id, rows = stage_weights_id(spec, stage.name), list[NodeSummary]()
-    for number, name in enumerate(names):
-        parents = {key: [last.get(parent, parent) for parent in edge.parents] for key, edge in stage.inputs.items()}
-        grids_in = {key: _text(grids.lows[stage.name, key]) for key in stage.inputs}
-        levels = {key: edge.std for key, edge in stage.inputs.items() if edge.noise}
-        if number:
-            parents["low"], grids_in["low"] = [names[number - 1]], rows[-1].grid_out
-        if stage.repeat and stage.repeat.std:
-            levels["low"] = stage.repeat.std[number]
-        rows.append(
-            NodeSummary(
-                name=name,
-                stage=stage.name,
-                role=stage.role,
-                kind=stage.kind,
-                weights_id=weights_id,
-                parents=tuple(dict.fromkeys(parent for group in parents.values() for parent in group)),
-                grids_in=grids_in,
-                grid_out=_text(grids.outs[stage.name][number]),
-                levels=levels,
-                process=denoises.process.kind if denoises else None,
-                steps=denoises.solver.steps if denoises else None,
-            )  # fmt: skip
-        )
-    return rows
+    return NodeSummary(
+        name=found.name,
+        stage=stage.name,
+        role=stage.role,
+        kind=stage.kind,
+        parents=parents_of(found.inputs.values()),
+        grids_in={key: _text(grids.low(stage.name, key, found.iteration)) for key in found.inputs},
+        grid_out=_text(grids.outs[stage.name][found.iteration - 1]),
+        process=denoises.process.kind if denoises else None,
+        steps=denoises.solver.steps if denoises else None,
+        levels={key: reading.edge.std for key, reading in found.inputs.items() if reading.edge.noise},
+        weights_id=stage_weights_id(spec, stage.name),
+    )
 
 
 def _text(grid: Grid | None) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dynaxx.spec.base import Count, Positive, Share, Spec
+from dynaxx.spec.base import Count, NonNegative, Positive, Share, Sizes, Spec
 
 
 class OptimizerSpec(Spec):
@@ -15,7 +15,7 @@ class OptimizerSpec(Spec):
     kind: Literal["adamw"] = "adamw"
     lr: Positive = 3e-4
     betas: tuple[Share, Share] = (0.9, 0.99)
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: NonNegative = 0.01
     warmup_steps: Annotated[int, Field(ge=0)] = 500
     decay: Literal["none", "cosine"] = "none"
     clip_norm: Positive | None = 1.0
@@ -64,7 +64,7 @@ class TrainingSpec(Spec):
     levels: LevelSamplingSpec = Field(default_factory=LevelSamplingSpec)
     ema: EmaSpec | None = Field(default_factory=EmaSpec)
     generated: Share = 0.0
-    crop: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)] | None = None
+    crop: Sizes | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     gradient_checkpointing: bool = False
     seed: Annotated[int, Field(ge=0)] = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dynaxx.spec import rules_edges, rules_grids, rules_names, rules_stages
+from dynaxx.spec import rules_edges, rules_exact, rules_grids, rules_names, rules_reach, rules_stages
 from dynaxx.spec.grids import Grids, resolve
 from dynaxx.spec.problem import Problem, place
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def violations(spec: CascadeSpec) -> list[Problem]:
     """All that is wrong between the stages; grids are asked about only once names and order are right."""
-    named = [problem for rule in rules_names.RULES for problem in rule(spec)]
-    local = [*_stages(spec), *_edges(spec)]
-    readable = all(key.startswith(("inputs.", "codecs.")) for key in (problem.where for problem in named))
-    cycle = list(rules_names.no_cycles(spec)) if readable else []
-    if not readable or cycle:
-        return [*named, *cycle, *local]
+    named = [problem for rule in rules_names.NAMES for problem in rule(spec)]
+    named = named or list(rules_names.no_cycles(spec))
+    declared = [problem for rule in rules_names.DECLARED for problem in rule(spec)]
+    found = [*named, *declared, *_stages(spec), *_edges(spec)]
+    if named:
+        return found
     grids = resolve(spec)
-    return [*named, *local, *grids.problems, *fits(spec, grids)]
+    return [*found, *grids.problems, *fits(spec, grids)]
 
 
 def fits(spec: CascadeSpec, grids: Grids) -> list[Problem]:
@@ -29,7 +29,7 @@ def fits(spec: CascadeSpec, grids: Grids) -> list[Problem]:
     return [
         Problem(place(index, stage.name, key), what, fix)
         for index, stage in enumerate(spec.stages)
-        for rule in rules_grids.RULES
+        for rule in (*rules_grids.RULES, *rules_reach.RULES, *rules_exact.RULES)
         for key, what, fix in rule(spec, stage, grids)
     ]
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dynaxx.errors import RunError
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.graph import Node
+from dynaxx.spec.graph import Node, first_nodes
 from dynaxx.spec.stage import CustomStage, DiffusionStage, EmpiricalStage, GaussianStage, RegressionStage, StageSpec
 from dynaxx.stage.library import Libraries
 from dynaxx.stage.stage import Stage
 
 
 def build_stages(
-    spec: CascadeSpec, graph: Sequence[Node], *, root: Path | None = None, fresh: bool = False
+    spec: CascadeSpec,
+    graph: Sequence[Node],
+    *,
+    root: Path | None = None,
+    fresh: bool = False,
+    only: Collection[str] | None = None,
 ) -> dict[str, Stage]:
-    """The live stages behind a graph, by name.
+    """The live stages behind a graph, by name; all, or `only` some.
 
     Weights come from a stage's `weights`, or from `stages/<name>` beside the cascade file; `fresh` starts trained
     kinds from random weights instead, as training does. Stages that read the same data share it.
@@ -26,9 +31,9 @@ def build_stages(
         SpecError: if a stage does not fit its data or network.
         DataError: if data or weights are missing or damaged.
     """
-    firsts = {node.stage.name: node for node in reversed(graph)}
     libraries = Libraries(graph, root)
-    return {name: _build(spec, node, libraries, root, fresh) for name, node in firsts.items()}
+    wanted = {name: node for name, node in first_nodes(graph).items() if only is None or name in only}
+    return {name: _build(spec, node, libraries, root, fresh) for name, node in wanted.items()}
 
 
 def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | None, fresh: bool) -> Stage:
@@ -47,7 +52,7 @@ def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | Non
         case CustomStage():
             from dynaxx.stage.custom import make_custom
 
-            return make_custom(stage, node.grid)
+            return make_custom(stage, node.grid, None if fresh else weights_folder(stage, root))
         case _:
             fix = "Describe and check it here; run it with the tool it came from."
             raise RunError(f"stage {stage.name!r}", f"stages of kind {stage.kind!r} cannot be run yet.", fix)

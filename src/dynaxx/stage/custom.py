@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 from dynaxx.errors import SpecError
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import CustomStage
-from dynaxx.stage.stage import Stage
+from dynaxx.stage.stage import LoadsWeights, Stage
 
 
-def make_custom(spec: CustomStage, grid: Grid) -> Stage:
+def make_custom(spec: CustomStage, grid: Grid, folder: Path | None = None) -> Stage:
     """Import `package.module:Class` and build it as `Class(spec, grid)`; `spec.options` are the user's own settings.
+
+    If it can `load`, and `folder` is there, it takes up what it saved in it.
 
     Raises:
         SpecError: if it cannot be imported or built, or is no stage (`run(request)` and `to(device)`).
@@ -22,6 +25,8 @@ def make_custom(spec: CustomStage, grid: Grid) -> Stage:
         missing = [name for name in ("run", "to") if not callable(getattr(stage, name, None))]
         problem = f"{spec.target} is no stage: it has no {' and no '.join(missing)}."
         raise SpecError(where, problem, "Define run(request) -> Tensor and to(device).")
+    if isinstance(stage, LoadsWeights) and folder is not None and folder.is_dir():
+        stage.load(folder)
     return stage
 
 
@@ -41,6 +46,6 @@ def _build(found: object, where: str, spec: CustomStage, grid: Grid) -> object:
         raise SpecError(where, f"{spec.target} is no class.", "Name a class.")
     try:
         return found(spec, grid)
-    except TypeError as error:
-        fix = "Its constructor takes (spec, grid)."
-        raise SpecError(where, f"{spec.target} cannot be built ({error}).", fix) from error
+    except Exception as error:  # a stranger's constructor may raise anything: say whose it was
+        fix = "Its constructor takes (spec, grid); mend it, or its options."
+        raise SpecError(where, f"{spec.target} cannot be built ({type(error).__name__}: {error}).", fix) from error

@@ -44,17 +44,17 @@ class NetworkDenoiser:
         assert isinstance(condition, Condition)
         answer = self.predict(x_t, level, inputs, condition)
         state = without_low(x_t, level, inputs)
-        return to_clean(answer, self.spec.prediction, state, level, self.process.std_data)
+        return to_clean(answer, self.spec.predicts, state, level, self.process.std_data)
 
     def predict(self, x_t: Tensor, level: Level, inputs: Mapping[str, Input], condition: Condition) -> Tensor:
-        """The network's answer as it is: x, eps, v, u or F, as `spec.prediction` says."""
+        """The network's answer as it is: x, eps, v, u or F, as `spec.predicts` says."""
         signals = [self._scaled(x_t, level), *self.beside.signals(inputs, condition)]
         x = torch.cat(signals, dim=1) if len(signals) > 1 else signals[0]
         return self.network(x, per_sample(told(level.std), x_t), self.beside.told(inputs, x_t), condition)
 
     def _scaled(self, x_t: Tensor, level: Level) -> Tensor:
         """`c_in x_t`: of unit variance where EDM's preconditioning is asked for, or x_t grows with the level."""
-        if self.spec.prediction != "edm" and self.process.form != "exploding":
+        if self.spec.predicts != "edm" and self.process.form != "exploding":
             return x_t
         return precondition(level, self.process.std_data).c_in * x_t
 
@@ -89,15 +89,15 @@ class Diffusion:
         level = self.process.level(t.view(-1, *[1] * (x.ndim - 1)))
         low = inputs["low"].x if self.process.form == "truncated" else None
         answer = self.denoiser.predict(forward(x, eps, level, low), level, inputs, condition)
-        wanted = target(x, eps, self.spec.prediction, level, self.process.std_data)
+        wanted = target(x, eps, self.spec.predicts, level, self.process.std_data)
         weighting = self.spec.train.loss if self.spec.train else LossSpec()
-        weight = prediction_weight(weighting, self.spec.prediction, level, self.process.std_data)
+        weight = prediction_weight(weighting, self.spec.predicts, level, self.process.std_data)
         return (weight * (answer - wanted).square()).flatten(1).mean(1)
+
+    def save(self, folder: Path) -> None:
+        """Write the network in diffusers' layout."""
+        save_network(self.network, folder)
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)
-
-    def save(self, folder: Path) -> None:
-        """Write the network's configuration and weights."""
-        save_network(self.network, folder)

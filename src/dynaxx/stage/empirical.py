@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from dynaxx.noise.denoiser import Condition, Input
 from dynaxx.noise.level import Level
+from dynaxx.spec.data import EmojiData, FieldsData, FolderData
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DenoisingStage, EmpiricalStage
 from dynaxx.stage.condition import Condition as Asked
@@ -49,11 +51,14 @@ class EmpiricalDenoiser:
         return logits + sum(self._input_evidence(given) for given in inputs.values())
 
     def _input_evidence(self, given: Input) -> Tensor:
-        low, device = tuple(given.source.shape[2:]), given.x.device
+        low, device, width = tuple(given.source.shape[2:]), given.x.device, float(given.blur)
         if given.noise_at == "high":
-            value, stored = given.x, self.library.seen_through(low, self.grid.size, given.kernel, device)
+            value, stored = (
+                given.x,
+                self.library.seen(low, device, blur_std=width, size=self.grid.size, kernel=given.kernel),
+            )
         else:
-            value, stored = given.source, self.library.at(low, device)
+            value, stored = given.source, self.library.seen(low, device, blur_std=width)
         noise = given.alpha * (torch.as_tensor(given.std, dtype=torch.float64) ** 2 + self.spec.floor**2).sqrt()
         copies = value.split(self.grid.channels, dim=1)  # a concat merge brings several
         return torch.stack([log_likelihood(copy, stored, given.alpha, noise) for copy in copies]).sum(0)
@@ -88,6 +93,11 @@ class Empirical:
         """Sample: `(B, *grid.shape)`."""
         assert isinstance(request.spec, DenoisingStage)
         return run_denoiser(request.spec, self.denoiser(request.grid), request)
+
+    def save(self, folder: Path) -> None:
+        """Write the stored signals, where only this machine has them."""
+        if isinstance(self.spec.data, FolderData | FieldsData | EmojiData):
+            self.library.save(folder)
 
     def to(self, device: torch.device) -> None:
         """Move the stored signals."""

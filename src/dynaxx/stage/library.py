@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -14,11 +17,14 @@ from dynaxx.data.match import match, suggest
 from dynaxx.data.open import open_data
 from dynaxx.data.sample import Sample
 from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.signal.blur import blur
 from dynaxx.signal.resample import resample
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import EmpiricalStage
+from dynaxx.store.atomic import write_bytes
 
 KERNEL = "bicubic-antialias"
+SIGNALS = "signals.safetensors"
 
 
 @final
@@ -48,6 +54,28 @@ class Library:
         self._full = torch.stack([sample.x for sample in samples])
         self._prior: dict[str, Tensor] = {}
 
+    def save(self, folder: Path) -> None:
+        """Write signals, captions and keywords into `folder`, as one safetensors file."""
+        words = [[sample.id, sample.caption, list(sample.keywords)] for sample in self.samples]
+        facts = {"words": json.dumps(words, ensure_ascii=False), "kernel": json.dumps(self.kernel)}
+        write_bytes(folder / SIGNALS, safetensors.torch.save({"x": self._full.contiguous()}, metadata=facts))
+
+    @classmethod
+    def load(cls, folder: Path) -> Library:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: if the file is damaged.
+        """
+        try:
+            with safetensors.safe_open(folder / SIGNALS, "pt") as file:
+                facts, xs = file.metadata(), file.get_tensor("x")
+            words, kernel = json.loads(facts["words"]), json.loads(facts["kernel"])
+        except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise DataError(str(folder / SIGNALS), f"is damaged ({error}).", "Save the cascade again.") from error
+        known = zip(words, xs, strict=True)
+        return cls([Sample(x, caption=text, id=name, keywords=tuple(more)) for (name, text, more), x in known], kernel)
+
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -62,18 +90,22 @@ class Library:
 
     def at(self, size: tuple[int, ...], device: torch.device) -> Stored:
         """The signals on a grid of `size`, ready for products on `device`."""
-        key = (size, device)
-        if key not in self._at:
-            self._at[key] = Stored.of(self.signals(size).to(device))
-        return self._at[key]
+        return self.seen(size, device)
 
-    def seen_through(
-        self, low: tuple[int, ...], size: tuple[int, ...], kernel: str | tuple[str, ...], device: torch.device
+    def seen(
+        self,
+        low: tuple[int, ...],
+        device: torch.device,
+        *,
+        blur_std: float = 0.0,
+        size: tuple[int, ...] | None = None,
+        kernel: str | tuple[str, ...] = KERNEL,
     ) -> Stored:
-        """The signals reduced to `low` and brought to `size` again by an edge's kernel."""
-        key = (low, size, kernel, device)
+        """The signals as an edge shows them: on grid `low`, blurred, and brought to `size` by the edge's kernel."""
+        key = (low, device, blur_std, size, kernel)
         if key not in self._at:
-            self._at[key] = Stored.of(resample(self.signals(low), size, kernel).to(device))
+            shown = blur(self.signals(low), blur_std)
+            self._at[key] = Stored.of((shown if size is None else resample(shown, size, kernel)).to(device))
         return self._at[key]
 
     def log_prior(self, prompts: Sequence[str], sharpness: float, device: torch.device | None = None) -> Tensor:
@@ -90,8 +122,8 @@ class Library:
     def _fit(self, prompt: str) -> Tensor:
         fit = match(prompt, self.samples) if prompt else torch.zeros(len(self))
         if prompt and not fit.any():
-            near = suggest(prompt, self.samples) or self.samples[0].caption
-            raise UsageError(f"prompt {prompt!r}", "names none of the stored signals.", f"Try {near!r}, or the like.")
+            near = suggest(prompt, self.samples) or [sample.caption for sample in self.samples[:3]]
+            raise UsageError(f"prompt {prompt!r}", "names none of the stored signals.", f"Try: {', '.join(near)}.")
         return fit.double()
 
     def to(self, device: torch.device) -> None:
@@ -123,6 +155,9 @@ class Libraries:
         return self._open[recipe]
 
     def _read(self, stage: EmpiricalStage) -> Library:
+        saved = (self._root or Path()) / "stages" / stage.name
+        if (saved / SIGNALS).is_file():
+            return Library.load(saved)
         grids = [n.grid for n in self._graph if isinstance(n.stage, EmpiricalStage) and n.stage.data == stage.data]
         data = open_data(stage.data, size=max(grids, key=lambda grid: grid.sites).size, root=self._root)
         return Library([data[i] for i in range(len(data))], getattr(stage.data, "kernel", KERNEL))

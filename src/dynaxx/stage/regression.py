@@ -50,10 +50,10 @@ class Regression:
         with evaluating(self.network):
             return self.predict(inputs, request.condition.on(request.grid.size))
 
+    def save(self, folder: Path) -> None:
+        """Write the network in diffusers' layout."""
+        save_network(self.network, folder)
+
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)
-
-    def save(self, folder: Path) -> None:
-        """Write the network's configuration and weights."""
-        save_network(self.network, folder)

@@ -51,6 +51,14 @@ class Stage(Protocol):
 
 
 @runtime_checkable
+class LoadsWeights(Protocol):
+    """A stage that can take up what it once kept in a cascade folder."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+
+
+@runtime_checkable
 class SavesWeights(Protocol):
     """A stage that has something of its own to keep in a cascade folder."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.errors import DataError
+from dynaxx.store.atomic import write_bytes
 
 CONFIG = "config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -22,7 +24,12 @@ def save_network(network: nn.Module, folder: Path | str) -> None:
     from diffusers.models.modeling_utils import ModelMixin
 
     assert isinstance(network, ModelMixin)
-    network.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as aside:
+        network.save_pretrained(aside, safe_serialization=True, max_shard_size="1000GB")
+        for name in (WEIGHTS, CONFIG):
+            write_bytes(folder / name, (Path(aside) / name).read_bytes())
 
 
 def load_network(folder: Path | str) -> nn.Module:

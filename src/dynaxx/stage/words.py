@@ -29,7 +29,7 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=65536)
 def vector(word: str, width: int) -> Tensor:
     """Standard normal numbers `(width,)` that depend on the word alone: nearly orthogonal for two words."""
-    return Draws(0, "words", (0,)).normal(word, (width,))[0]
+    return Draws(0, "/words", (0,)).normal(word, (width,))[0]
 
 
 @lru_cache

@@ -75,7 +75,8 @@ def _replace(target: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fchmod(file.fileno(), _mode(target)) if hasattr(os, "fchmod") else None
+            if hasattr(os, "fchmod"):  # not on Windows before Python 3.13
+                os.fchmod(file.fileno(), _mode(target))
             os.fsync(file.fileno())
         os.replace(name, target)
     except BaseException:

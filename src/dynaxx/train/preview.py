@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dynaxx.engine.cascade import Cascade, Runtime
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
 from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dynaxx.noise.denoiser import Denoise
 from dynaxx.noise.level import Level
+from dynaxx.noise.parameterise import mix
 from dynaxx.noise.solve.step import Noise, Step
 
 
@@ -17,7 +18,7 @@ def euler(x_t: Tensor, x_hat: Tensor, here: Level, there: Level) -> Tensor:
     share = there.sigma / here.sigma
     if not share:
         return there.alpha * x_hat
-    return share * x_t + (there.alpha - here.alpha * share) * x_hat
+    return mix(share, x_t, there.alpha - here.alpha * share, x_hat)
 
 
 @final

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import final
 
+import torch
 from torch import Tensor
 
 from dynaxx.noise.denoiser import Denoise
@@ -36,6 +37,6 @@ class Dpmpp2m:
         for i in range(count):
             x_t, x_hat = x, denoise(x, levels[i])
             weight = weight_of_change(*levels[i - 1 : i + 2]) if i else 0.0
-            ahead = x_hat + weight * (x_hat - last) if weight else x_hat
+            ahead = torch.lerp(last, x_hat, 1 + weight) if weight else x_hat
             x, last = euler(x_t, ahead, levels[i], levels[i + 1]), x_hat
             yield Step(i, count, levels[i], x_t, x_hat, x)

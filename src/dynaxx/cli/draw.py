@@ -1,0 +1,70 @@
+"""What `dynaxx sample` does: see that all of it can be done, then draw and write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynaxx.cli.given import name_given, read_field, read_given
+from dynaxx.engine.afford import afford, out_of_memory
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.run import OnStep
+from dynaxx.engine.runtime import Runtime
+from dynaxx.engine.select import names_to_keep, select
+from dynaxx.share.files import Written, write_samples
+from dynaxx.share.output_folder import check_writable
+from dynaxx.spec.bundled import resolve
+from dynaxx.spec.files import load
+from dynaxx.spec.graph import nodes
+from dynaxx.spec.override import override
+
+
+@dataclass(frozen=True)
+class Order:
+    """The command's options, read: `low` is the file for `from_stage`, `named` are those for the user's inputs."""
+
+    run: str
+    prompts: tuple[str, ...]
+    labels: tuple[int, ...]
+    num: int
+    seed: int
+    out: Path
+    keep: bool
+    from_stage: str | None
+    until: str | None
+    low: Path | None
+    named: Mapping[str, Path]
+    field: Path | None
+    size: tuple[int, ...] | None
+    settings: Mapping[str, str]
+    batch: int
+
+    @property
+    def count(self) -> int:
+        """How many samples are asked for."""
+        return self.num * max(len(self.prompts), len(self.labels), 1)
+
+
+def draw(order: Order, on_step: OnStep | None) -> Written:
+    """Draw the samples and write them; whatever can be refused is refused before weights are read or files written.
+
+    Raises:
+        DynaxxError: of the kind that says what cannot be.
+    """
+    file, runtime = resolve(order.run), Runtime(batch_size=order.batch, size=order.size)
+    spec = load(file)
+    graph = nodes(override(spec, order.settings), size=order.size)
+    files = name_given(spec, graph, from_stage=order.from_stage, low=order.low, named=order.named)
+    chosen = select(graph, files, order.until)
+    keep = names_to_keep(chosen, order.keep)
+    afford(chosen, order.count, batch_size=order.batch, keep=keep, device=runtime.on)
+    given, field = read_given(spec, graph, files, count=order.count), read_field(spec, order.field)
+    check_writable(order.out)
+    with out_of_memory():
+        cascade = Cascade.from_spec(spec, root=file.parent, runtime=runtime).with_settings(order.settings)
+        samples = cascade.sample(
+            order.prompts, labels=order.labels, field=field, num=order.num, seed=order.seed, given=given,
+            until=order.until, keep=order.keep, on_step=on_step,
+        )  # fmt: skip
+        return write_samples(samples, order.out, spare=files.values())

@@ -1,0 +1,106 @@
+"""Whether a run fits this machine's memory, asked before it starts; and the one message where it did not after all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from dynaxx.errors import RunError, UsageError
+from dynaxx.spec.graph import Node
+
+GIB = 2**30
+BYTES = 4
+"""Of one number: the state is float32."""
+BYTES_PER_SAMPLE = 200
+"""Of a sample's id, prompt and file name."""
+MOST_IDS = 2**32
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+MEMORY = Path("/proc/meminfo")
+
+
+def afford(
+    chosen: Sequence[Node],
+    total: int,
+    *,
+    batch_size: int,
+    keep: Collection[str] = (),
+    device: torch.device | None = None,
+) -> None:
+    """See that `total` samples through the `chosen` nodes have ids, and room in memory.
+
+    Raises:
+        UsageError: if there are more samples than ids.
+        RunError: if even the signals, without networks and workings, need more than is free.
+    """
+    if total > MOST_IDS:
+        raise UsageError("num", f"{total} samples are more than there are ids ({MOST_IDS}).", "Ask for fewer (--num).")
+    need = need_bytes(chosen, total, batch_size=batch_size, keep=keep)
+    free = free_bytes(device or torch.device("cpu"))
+    if free is not None and need > free:
+        largest = max(chosen, key=lambda node: node.grid.sites)
+        problem = (
+            f"{total} samples of up to {largest.grid} need {need / GIB:.3g} GiB, but {free / GIB:.3g} GiB are free."
+        )
+        raise RunError("memory", problem, "Ask for fewer samples (--num) or a smaller size (--size).")
+
+
+def need_bytes(chosen: Sequence[Node], total: int, *, batch_size: int, keep: Collection[str] = ()) -> int:
+    """The least that a run holds at once: a node's answer and what it reads, what is kept, and one batch at work.
+
+    A kept node's inputs are kept with it, each on the node's own grid.
+    """
+    each = {node.name: node.grid.channels * node.grid.sites for node in chosen}
+    kept = sum(each[node.name] * (1 + len(node.inputs)) for node in chosen if node.name in keep)
+    held = max(sum(each.get(name, 0) for name in {node.name, *node.parents} - set(keep)) for node in chosen)
+    work = max(each.values()) * min(batch_size, total)
+    return BYTES * (total * (kept + held) + work) + BYTES_PER_SAMPLE * total
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """The memory free on a device, the machine's own where it is a CPU; None where nobody says."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    limits = [found for found in (_free_on_machine(), _limit_of_container()) if found is not None]
+    return min(limits, default=None)
+
+
+@contextmanager
+def out_of_memory() -> Iterator[None]:
+    """Turn every way in which memory runs out into one RunError that names the way out."""
+    try:
+        yield
+    except MemoryError as error:
+        raise _ran_out(str(error)) from error
+    except RuntimeError as error:
+        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+            raise
+        raise _ran_out(str(error)) from error
+
+
+def _ran_out(said: str) -> RunError:
+    reason = f" ({said.strip().splitlines()[0]})" if said.strip() else ""
+    return RunError("memory", f"ran out{reason}.", "Halve --batch (batch_size), or ask for fewer or smaller samples.")
+
+
+def _free_on_machine() -> int | None:
+    """Linux counts the caches that it would give up; elsewhere all memory is the best that is known."""
+    try:
+        lines = dict(line.split(":", 1) for line in MEMORY.read_text("ascii").splitlines() if ":" in line)
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _limit_of_container() -> int | None:
+    try:
+        return int(CGROUP_LIMIT.read_text("ascii"))
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
