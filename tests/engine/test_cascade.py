@@ -9,7 +9,7 @@ import torch
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
-from dynaxx.errors import DataError, SpecError, UsageError
+from dynaxx.errors import DataError, RunError, SpecError, UsageError
 from dynaxx.share.png import encode_png, to_pixels
 from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
@@ -292,3 +292,9 @@ def test_an_unfinished_state_is_finished_where_it_comes_last_and_noised_where_it
     again = cascade.sample(num=64, given={"base": alone.x}).x
     assert again.std() == pytest.approx(0.3, rel=0.1)
     assert "refine.low=1" in cascade.sample().provenance(0)["dynaxx:levels"]
+
+
+def test_what_memory_cannot_hold_is_refused_before_it_is_tried():
+    base = {**GAUSSIAN["stages"][0], "size": [4096, 4096], "out": {"channels": 1, "size": [4096, 4096]}}
+    with pytest.raises(RunError, match=r"GiB are free.*fewer samples"):
+        Cascade.from_spec(parse({"name": "huge", "stages": [base]})).sample(num=1_000_000)

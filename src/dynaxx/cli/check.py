@@ -9,6 +9,7 @@ import typer
 
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.options import Json, parse_size
+from dynaxx.cli.start import loading
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def check(
     if file is None:
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --schema or --level STD.")
 
-    from dynaxx.spec.files import load
+    with loading():
+        from dynaxx.spec.files import load
 
     return _cascade(load(file), contracts=contracts, size=parse_size(size))
 

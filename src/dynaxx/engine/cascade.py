@@ -11,6 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from dynaxx.engine.afford import afford, out_of_memory
 from dynaxx.engine.ask import Ask
 from dynaxx.engine.folder import check_lineage, save
 from dynaxx.engine.run import OnStep, Run
@@ -119,6 +120,7 @@ class Cascade:
 
         Raises:
             UsageError: if counts, names or shapes do not fit.
+            RunError: if the memory does not do.
         """
         if size is not None and size != self.runtime.size:
             return self.resized(size).sample(
@@ -138,9 +140,10 @@ class Cascade:
         )
         check_given(self.spec, graph, given, ask.total)
         chosen = select(graph, given, until)
-        run = self._run(chosen, unfinished(graph, given, ask.draws), ask, names_to_keep(chosen, keep), on_step)
-        last = chosen[-1].name
-        with torch.no_grad():
+        kept, last = names_to_keep(chosen, keep), chosen[-1].name
+        afford(chosen, ask.total, batch_size=self.runtime.batch_size, keep=kept, device=self.runtime.on)
+        run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
+        with torch.no_grad(), out_of_memory():
             for event in events(chosen, keep={*run.keep, *given, last}, placement=self.runtime.placement):
                 run.execute(event)
         outputs = {node.name: run.outputs[node.name] for node in chosen if node.name in run.keep}
