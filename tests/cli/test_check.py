@@ -131,3 +131,15 @@ def test_front_door_reads_the_same(tmp_path: Path) -> None:
     spec = dynaxx.load(BUNDLED)
     (tmp_path / "cascade.yaml").write_text(dynaxx.dump(spec), encoding="utf-8")
     assert dynaxx.load(tmp_path) == spec
+
+
+def test_a_level_handed_over_is_shown(tmp_path, capsys):
+    file = tmp_path / "hand.yaml"
+    file.write_text(
+        "name: hand\nstages:\n"
+        "  - {name: base, role: base, kind: gaussian, size: [8, 8], out: {channels: 1, size: [8, 8]}}\n"
+        "  - {name: refine, role: refine, kind: gaussian, size: [8, 8], out: {channels: 1},\n"
+        "     inputs: {low: {from: base, via: start, hand: noisy, hand_std: 0.75}}}\n"
+    )
+    assert run(["check", str(file)]) == 0
+    assert "low 0.75" in capsys.readouterr().out

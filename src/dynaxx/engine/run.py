@@ -67,7 +67,7 @@ class Run:
     def _run(self, node: Node) -> None:
         total = len(self.draws.ids)
         edges = {name: given.edge for name, given in node.inputs.items()}
-        std = {name: edge.hand_std or edge.std for name, edge in edges.items() if edge.noise or edge.hand_std}
+        std = {name: std for name, edge in edges.items() if (std := edge.level) is not None}
         blur = {name: edge.blur_std for name, edge in edges.items() if edge.blur}
         steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else None
         size = min(self.batch_size, total)

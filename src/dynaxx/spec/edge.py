@@ -99,6 +99,11 @@ class EdgeSpec(Spec):
         return self.noise.std if self.noise else 0.0
 
     @property
+    def level(self) -> float | None:
+        """The std that the input bears, put on it or handed over with it; None where neither is."""
+        return self.hand_std if self.hand == "noisy" else self.noise.std if self.noise else None
+
+    @property
     def blur_std(self) -> float:
         """The blur of the edge at run time, 0 where none is put on."""
         return self.blur.std if self.blur else 0.0

@@ -76,7 +76,7 @@ def _row(spec: CascadeSpec, found: Application, grids: Grids) -> NodeSummary:
         grid_out=_text(grids.outs[stage.name][found.iteration - 1]),
         process=denoises.process.kind if denoises else None,
         steps=denoises.solver.steps if denoises else None,
-        levels={key: reading.edge.std for key, reading in found.inputs.items() if reading.edge.noise},
+        levels={key: std for key, reading in found.inputs.items() if (std := reading.edge.level) is not None},
         weights_id=stage_weights_id(spec, stage.name),
     )
 
