@@ -55,7 +55,9 @@ def test_the_table_is_the_graph(make: Callable[[], dict[str, Any]]) -> None:
     assert [row.grid_out for row in told] == [str(node.grid) for node in graph]
     for row, node in zip(told, graph, strict=True):
         assert row.grids_in == {key: str(given.grid) for key, given in node.inputs.items()}
-        assert row.levels == {key: given.edge.std for key, given in node.inputs.items() if given.edge.noise}
+        put_on = {key: given.edge.noise.std for key, given in node.inputs.items() if given.edge.noise}
+        handed = {key: given.edge.hand_std for key, given in node.inputs.items() if given.edge.hand == "noisy"}
+        assert row.levels == put_on | handed
 
 
 def test_one_pass_has_the_level_that_repeat_gives_it() -> None:
