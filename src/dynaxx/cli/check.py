@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dynaxx.cli.answer import Answer
+from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_size
-from dynaxx.cli.start import loading
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:

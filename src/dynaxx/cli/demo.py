@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from dynaxx.cli.answer import Answer
+from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json
 from dynaxx.cli.progress import bar
-from dynaxx.cli.start import loading
 
 
 def demo(

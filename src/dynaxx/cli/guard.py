@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from dynaxx.cli.answer import Answer, pages
-from dynaxx.cli.start import INTERRUPTED
+from dynaxx.cli.interrupt import INTERRUPTED
 from dynaxx.errors import DynaxxError
 from dynaxx.store.strict_json import strict_json
 

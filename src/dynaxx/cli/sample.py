@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynaxx.cli.answer import Answer
+from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_inputs, parse_settings, parse_size
 from dynaxx.cli.progress import bar
-from dynaxx.cli.start import loading
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -12,9 +12,7 @@ from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.network import NetworkSpec, UNetSpec
 from dynaxx.stage.condition import Condition
-
-Backbone = Callable[[Tensor, Tensor, Tensor | None, Condition], Tensor]
-"""`x (B, C_in, *size)`, `level (B,)` and `told (B, n)` in [0, 1], condition -> `(B, C, *size)`."""
+from dynaxx.stage.foreign import Backbone, foreign_call, make_foreign
 
 
 def make_network(spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, condition: ConditionSpec) -> nn.Module:
@@ -25,14 +23,11 @@ def make_network(spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, 
     """
     if isinstance(spec, UNetSpec):
         return _unet(spec, grid, in_channels, told, condition)
-    from dynaxx.stage.foreign import make_foreign
-
     return make_foreign(spec, grid, in_channels, told, condition)
 
 
 def adapt(network: nn.Module) -> Backbone:
     """The network, ours or diffusers', behind the one call signature; it works in the dtype of its own weights."""
-    from dynaxx.stage.foreign import foreign_call
     from dynaxx.stage.unet import CascadeUNet
 
     call = _own_call(network) if isinstance(network, CascadeUNet) else foreign_call(network)

@@ -20,10 +20,11 @@ from dynaxx.noise.told import told
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DiffusionStage
 from dynaxx.spec.training import LossSpec
-from dynaxx.stage.backbone import Backbone, adapt, evaluating
+from dynaxx.stage.backbone import adapt, evaluating
 from dynaxx.stage.beside import Beside, per_sample
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.denoise import run_denoiser, without_low
+from dynaxx.stage.foreign import Backbone
 from dynaxx.stage.stage import Request
 from dynaxx.stage.weighting import prediction_weight
 from dynaxx.stage.weights import save_network

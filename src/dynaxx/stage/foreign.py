@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from dynaxx.errors import SpecError
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.network import DiffusersNetworkSpec
-from dynaxx.stage.backbone import Backbone
 from dynaxx.stage.condition import Condition
+
+Backbone = Callable[[Tensor, Tensor, Tensor | None, Condition], Tensor]
+"""`x (B, C_in, *size)`, `level (B,)` and `told (B, n)` in [0, 1], condition -> `(B, C, *size)`."""
 
 TIMESTEPS = 1000.0
 """Foreign networks are given `timestep = 1000 level`, the range they were made for."""
