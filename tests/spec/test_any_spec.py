@@ -52,7 +52,9 @@ def test_nodes_come_after_what_they_read(data: dict[str, Any]) -> None:
     assert len(seen) - len(spec.inputs) == sum(stage.repeat.times if stage.repeat else 1 for stage in spec.stages)
     for told, node in zip(describe(spec).nodes, nodes(spec), strict=True):
         assert (told.name, told.parents, told.grid_out) == (node.name, node.parents, str(node.grid))
-        assert told.levels == {key: given.edge.std for key, given in node.inputs.items() if given.edge.noise}
+        assert told.levels == {
+            key: given.edge.level for key, given in node.inputs.items() if given.edge.level is not None
+        }
 
 
 def only_spec_errors(text: str) -> None:
