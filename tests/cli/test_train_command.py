@@ -68,6 +68,13 @@ def test_a_starter_file_trains_and_draws_with_no_edits(pictures: Path, tmp_path:
     assert "is there already" in capsys.readouterr().err
 
 
+def test_a_starter_file_in_a_linked_folder_finds_its_data(pictures: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "here").symlink_to(tmp_path / "far" / "away")
+    ask(capsys, "train", tmp_path / "here" / "mine.yaml", "--data", pictures, "--init-spec")
+    assert "path: ../../pictures" in (tmp_path / "here" / "mine.yaml").read_text(encoding="utf-8")
+
+
 def test_settings_and_data_of_the_command_line(pictures: Path, tmp_path: Path, capsys: Capture) -> None:
     file, out = tmp_path / "tiny.yaml", tmp_path / "run"
     file.write_text(CASCADE, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,29 @@ def test_old_ones_go_only_when_the_new_one_stands(tmp_path: Path) -> None:
         save(tmp_path, step)
     assert [path.name for path in checkpoints(tmp_path)] == ["step-00000003", "step-00000002"]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_the_one_just_saved_stays_and_damaged_ones_of_later_steps_go(tmp_path: Path) -> None:
+    for step in (10, 20):
+        (save(tmp_path, step) / "network.safetensors").write_bytes(b"damaged")
+    save(tmp_path, 5)
+    found = newest(tmp_path)
+    assert found.checkpoint is not None
+    assert (found.checkpoint.state, found.passed_over) == ({"step": 5}, ())
+    save(tmp_path, 6)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-00000006", "step-00000005"]
+
+
+def test_one_whose_manifest_names_no_state_is_passed_over(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    manifest = save(tmp_path, 2) / MANIFEST
+    facts = json.loads(manifest.read_bytes())
+    del facts["files"]["state.json"]
+    manifest.write_text(json.dumps(facts), "utf-8")
+    found = newest(tmp_path)
+    assert found.checkpoint is not None
+    assert found.checkpoint.state == {"step": 1}
+    assert ["names no state.json" in reason for reason in found.passed_over] == [True]
 
 
 def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:

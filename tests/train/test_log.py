@@ -41,6 +41,21 @@ def test_going_on_drops_the_lines_after_the_checkpoint_and_one_cut_short(tmp_pat
     assert [line["step"] for line in lines(path)] == [1, 2, 3]
 
 
+def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "lo{"step": 3}\n{"loss": 1}\n{"step": 4}\n', "utf-8")
+    with Log(path, every=1, since=9):
+        pass
+    assert [line["step"] for line in lines(path)] == [1, 4]
+
+
+def test_a_mean_of_nothing_finite_is_no_number(tmp_path: Path) -> None:
+    with Log(tmp_path / "log.jsonl", every=1, since=0) as log:
+        log.add(step(1, float("nan")))
+    (line,) = lines(tmp_path / "log.jsonl")
+    assert (line["loss"], line["loss_fine"], line["grad_norm"]) == (None, None, 1.0)
+
+
 def test_losses_are_told_apart_by_the_level_of_noise() -> None:
     found = by_level(torch.tensor([1.0, 2.0, 4.0, 6.0]), torch.tensor([float("inf"), 0.0, -2.5, float("-inf")]))
     assert found == {"fine": 1.0, "middle": 2.0, "coarse": 5.0}

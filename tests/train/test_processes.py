@@ -25,26 +25,47 @@ train(base_only(base__train__levels__kind="uniform", base__train__steps=5), out=
 WEIGHTS = "stages/base/diffusion_pytorch_model.safetensors"
 
 
-@pytest.mark.slow
-def test_two_processes_are_one(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT, encoding="utf-8")
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        str(script),
-        str(tmp_path / "two"),
-    ]
+def launched(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Two processes that run `code` into `folder/two`."""
+    script = folder / "script.py"
+    script.write_text(code, encoding="utf-8")
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", str(script), str(folder / "two")]
     path = os.pathsep.join([str(Path(__file__).parents[2] / "src"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(launch, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path: Path) -> None:
+    done = launched(tmp_path, SCRIPT)
     assert done.returncode == 0, done.stderr
     train(base_only(base__train__levels__kind="uniform", base__train__steps=5), out=tmp_path / "one", device="cpu")
     one, two = load_file(tmp_path / "one" / WEIGHTS), load_file(tmp_path / "two" / WEIGHTS)
     assert max((one[name] - two[name]).abs().max() for name in one) < 1e-4
+
+
+STOPPED = (
+    SCRIPT.rpartition("train(")[0]
+    + """
+import os, signal
+def on_step(step):
+    if step.step == 2 and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGTERM)
+try:
+    train(base_only(base__train__steps=5), out=sys.argv[1], device="cpu", on_step=on_step)
+except ValueError as error:
+    open(f"{sys.argv[1]}/said-{os.environ['RANK']}", "w").write(str(error))
+"""
+)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
+    done = launched(tmp_path, STOPPED)
+    assert done.returncode == 0, done.stderr
+    said = [(tmp_path / "two" / f"said-{rank}").read_text("utf-8") for rank in (0, 1)]
+    assert ["step 2: stopped by SIGTERM; all is saved" in text for text in said] == [True, True]
+    assert (tmp_path / "two/training/base/checkpoints/step-00000002").is_dir()
 
 
 def test_shares_of_a_batch_follow_one_another() -> None:

@@ -15,7 +15,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import DataError, RunError, SpecError, StoppedError, UsageError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.train import Every, TrainStep, train
-from dynaxx.train.checkpoint import newest
+from dynaxx.train.checkpoint import checkpoints, newest
 
 
 class StopError(Exception):
@@ -137,9 +137,21 @@ def test_batches_do_not_matter_to_what_is_seen(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_is_skipped_counted_and_ends_the_training(tmp_path: Path) -> None:
     steps: list[TrainStep] = []
     spec = base_only(base__train__optimizer__lr=1e30, base__train__optimizer__warmup_steps=0)
-    with pytest.raises(RunError, match=r"step 9: the loss is nan.* in 8 steps in a row, the last over samples s\d"):
-        train(spec, data=halves(), out=tmp_path, on_step=steps.append)
+    with pytest.raises(
+        RunError, match=r"step 9: the loss is nan.* in 8 steps in a row, the last over samples s\d"
+    ) as no:
+        train(spec, data=halves(), out=tmp_path, every=Every(save=1), on_step=steps.append)
+    assert "choose another --out" in str(no.value)
     assert [step.skipped for step in steps] == [0, *range(1, 8)]
+    assert [path.name for path in checkpoints(tmp_path / "training/base/checkpoints")] == ["step-00000001"]
+
+
+def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    want = torch.rand(3)
+    torch.manual_seed(7)
+    train(base_only(base__train__steps=1), data=halves(), out=tmp_path)
+    assert torch.equal(torch.rand(3), want)
 
 
 def test_everything_trains_that_a_file_can_ask_for(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def _init(file: Path, data: Path | None) -> Answer:
         raise UsageError(str(file), "is there already.", "Choose another name, or remove it.")
     spec = starter(str(data.expanduser().absolute()))
     assert spec.data is not None
-    path = Path(os.path.relpath(data.expanduser().absolute(), file.parent.absolute())).as_posix()
+    path = Path(os.path.relpath(data.expanduser().resolve(), file.parent.resolve())).as_posix()
     spec = spec.model_copy(update={"data": spec.data.model_copy(update={"path": path})})
     write_text(file, dump(spec))
     sizes = " -> ".join("x".join(map(str, node.grid.size)) for node in _nodes(spec))

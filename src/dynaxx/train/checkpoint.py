@@ -42,7 +42,10 @@ class Found:
 def save_checkpoint(
     folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], *, keep: int = KEPT
 ) -> Path:
-    """Write `folder/step-N` whole; only then are all but the newest `keep` removed."""
+    """Write `folder/step-N` whole; only then are others removed, but for the `keep` - 1 that come before it.
+
+    Those of later steps go too: they are damaged, or the training would not have gone back behind them.
+    """
     from safetensors.torch import save
 
     target = folder / f"{PREFIX}{step:08d}"
@@ -56,8 +59,9 @@ def save_checkpoint(
     facts = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
     write_bytes(aside / MANIFEST, _json({"files": facts}))
     publish(aside, target)
-    for old in checkpoints(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    before = [path for path in checkpoints(folder) if path.name < target.name]
+    for path in set(checkpoints(folder)) - {target, *before[: keep - 1]}:
+        shutil.rmtree(path, ignore_errors=True)
     return target
 
 
@@ -86,6 +90,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     from safetensors.torch import load
 
     contents = {name: _verified(path / name, fact) for name, fact in _manifest(path / MANIFEST).items()}
+    if STATE not in contents:
+        raise DataError(str(path / MANIFEST), f"names no {STATE}, so the checkpoint is not complete.")
     state = json.loads(contents.pop(STATE))
     return Checkpoint(path, {name.removesuffix(".safetensors"): load(data) for name, data in contents.items()}, state)
 

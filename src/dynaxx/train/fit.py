@@ -26,7 +26,7 @@ PATIENCE = 8
 @final
 @dataclass(frozen=True)
 class Passed:
-    """What one step's evaluations gave: losses per sample with their log-SNR, the gradient's norm, the samples."""
+    """What one step's evaluations gave: the mean loss, the gradient's norm, losses by level of noise, the samples."""
 
     loss: float
     grad_norm: float
@@ -49,7 +49,6 @@ def fit(fitting: Fitting, pairs: list[Pairs]) -> Iterator[TrainStep]:
         RunError: naming the samples, where several steps in a row had to be skipped.
     """
     fitting.stage.network.train()
-    failed = 0
     with ThreadPoolExecutor(1) as pool:
         upcoming = pool.submit(_batches, fitting, pairs, fitting.step)
         while fitting.step < fitting.train.steps:
@@ -58,9 +57,8 @@ def fit(fitting: Fitting, pairs: list[Pairs]) -> Iterator[TrainStep]:
             upcoming = pool.submit(_batches, fitting, pairs, fitting.step + 1)
             rate = learning_rate(fitting.train.optimizer, fitting.step, fitting.train.steps)
             passed = _evaluate(fitting, batches)
-            failed = 0 if passed.finite else failed + 1
             _take(fitting, passed, rate)
-            if failed == PATIENCE:
+            if fitting.failed >= PATIENCE:
                 raise _diverged(fitting, passed)
             yield _told(fitting, passed, rate, time.perf_counter() - start)
 
@@ -110,10 +108,12 @@ def _take(fitting: Fitting, passed: Passed, rate: float) -> None:
     fitting.step += 1
     fitting.images += fitting.batch
     if passed.finite:
+        fitting.failed = 0
         fitting.optimiser.step(rate)
         fitting.ema.update(fitting.images, fitting.batch)
     else:
         fitting.skipped += 1
+        fitting.failed += 1
         fitting.optimiser.skip()
 
 
@@ -137,5 +137,5 @@ def _diverged(fitting: Fitting, passed: Passed) -> RunError:
         f"the loss is {passed.loss:g} and the gradient's norm {passed.grad_norm:g} in {PATIENCE} steps in a row, "
         f"the last over samples {shown}{', ...' if len(passed.ids) > 5 else ''}."
     )
-    fix = "Lower train.optimizer.lr, or look at these samples; the newest checkpoint is from before."
+    fix = "Look at these samples; or lower train.optimizer.lr, which is another training: choose another --out for it."
     return RunError(f"stage {fitting.stage.spec.name!r}, step {fitting.step}", problem, fix)

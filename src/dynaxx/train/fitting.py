@@ -20,12 +20,12 @@ Trainable = Diffusion | Regression
 
 @final
 class Fitting:
-    """`step` steps over `images` images are done, `skipped` of them without effect."""
+    """`step` steps over `images` images are done, `skipped` of them without effect, the last `failed` among them."""
 
     def __init__(self, stage: Trainable, machine: Machine) -> None:
         self.stage, self.machine = stage, machine
         self.train = stage.spec.train or TrainingSpec()
-        self.step = self.images = self.skipped = 0
+        self.step = self.images = self.skipped = self.failed = 0
         network = stage.network
         machine.lay_out(network, self.train.crop or stage.grid.size)
         if self.train.gradient_checkpointing:
@@ -48,8 +48,10 @@ class Fitting:
 
     def counts(self) -> dict[str, Any]:
         """The numbers that go with the tensors."""
-        scale = self.optimiser.scaler.get_scale()
-        return {"step": self.step, "images": self.images, "skipped": self.skipped, "scale": scale}
+        return {
+            "step": self.step, "images": self.images, "skipped": self.skipped, "failed": self.failed,
+            "steps": self.train.steps, "scaler": self.optimiser.scaler.state_dict(),
+        }  # fmt: skip
 
     def load(self, tensors: Mapping[str, dict[str, Tensor]], counts: Mapping[str, Any]) -> None:
         """Take up where a checkpoint ended."""
@@ -57,5 +59,6 @@ class Fitting:
         self.ema.load(tensors["ema"])
         self.optimiser.load(tensors["optimizer"])
         self.step, self.images, self.skipped = counts["step"], counts["images"], counts["skipped"]
+        self.failed = counts.get("failed", 0)
         if self.optimiser.scaler.is_enabled():
-            self.optimiser.scaler.update(counts["scale"])
+            self.optimiser.scaler.load_state_dict(counts["scaler"])

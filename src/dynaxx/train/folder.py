@@ -35,6 +35,11 @@ class RunFolder:
             raise RunError(str(self.path), f"cannot be made: {reason}.", "Choose another folder.") from error
 
     @property
+    def lock(self) -> Path:
+        """What a training holds while it goes on."""
+        return self.path / "training" / ".lock"
+
+    @property
     def data(self) -> Path:
         """Decoded data."""
         return self.path / "training" / "data"
@@ -59,15 +64,28 @@ class RunFolder:
             return None
         return found if isinstance(found, dict) else None
 
-    def finished(self, spec: CascadeSpec, name: str) -> bool:
-        """Whether the stage was trained to the end by this very recipe."""
-        lineage = self.lineage(name)
-        return lineage is not None and lineage.get("weights_id") == stage_weights_id(spec, name)
+    def finished(self, spec: CascadeSpec, name: str, data: str) -> bool:
+        """Whether the stage was trained to the end by this very recipe, on the data of this fingerprint."""
+        lineage = self.lineage(name) or {}
+        return lineage.get("weights_id") == stage_weights_id(spec, name) and lineage.get("data", data) == data
 
 
 def recipe_id(spec: CascadeSpec, name: str) -> str:
     """The id of a stage's training but for its length, so that it can be trained on for longer."""
     return stage_weights_id(override(spec, {f"{name}.train.steps": 1}), name)
+
+
+def check_apart(spec: CascadeSpec, folder: Path) -> None:
+    """See that a folder does not lie inside the data, which would then hold its pictures too.
+
+    Raises:
+        RunError: if it does.
+    """
+    if (path := getattr(spec.data, "path", None)) is None:
+        return
+    data, own = (folder.resolve() / Path(path).expanduser()).resolve(), folder.resolve()
+    if own.is_relative_to(data):
+        raise RunError(str(folder), f"lies inside the data, {data}.", "Choose an --out outside it.")
 
 
 def settled(spec: CascadeSpec, root: Path | None, folder: Path) -> CascadeSpec:
@@ -89,6 +107,7 @@ def settled(spec: CascadeSpec, root: Path | None, folder: Path) -> CascadeSpec:
 def _moved(path: str, root: Path | None, folder: Path) -> str:
     place = (root or Path()) / Path(path).expanduser()
     try:
-        return Path(os.path.relpath(place, folder)).as_posix()
+        # `..` leads out of where a link points to, not of where it lies
+        return Path(os.path.relpath(place.resolve(), folder.resolve())).as_posix()
     except ValueError:  # another drive
         return str(place.absolute())

@@ -35,7 +35,7 @@ class Log:
     def __init__(self, path: Path, *, every: int, since: int, tracker: Tracker | None = None) -> None:
         self._every, self._tracker, self._waiting = every, tracker, list[TrainStep]()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "".join(f"{line}\n" for line in _lines(path) if json.loads(line)["step"] <= since))
+        write_text(path, "".join(f"{line}\n" for line in _lines(path) if (_step(line) or 0) <= since))
         self._file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -123,12 +123,22 @@ class Trackio:
 
 
 def _lines(path: Path) -> list[str]:
-    """The whole lines of a log; the last may be cut short."""
+    """The whole lines of a log; damaged ones, as the last that was cut short, are left out."""
     if not path.exists():
         return []
-    return [line for line in path.read_text("utf-8").splitlines() if line.startswith("{") and line.endswith("}")]
+    return [line for line in path.read_text("utf-8", errors="replace").splitlines() if _step(line) is not None]
 
 
-def _mean(values: list[float]) -> float:
+def _step(line: str) -> int | None:
+    """The step that a line is about; None where it is damaged."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return step if isinstance(step, int) else None
+
+
+def _mean(values: list[float]) -> float | None:
+    """The mean of what is finite; None where nothing is."""
     finite = [value for value in values if abs(value) < float("inf")]
-    return sum(finite) / len(finite) if finite else 0.0
+    return sum(finite) / len(finite) if finite else None

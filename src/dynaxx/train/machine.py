@@ -70,6 +70,15 @@ class Machine:
 
         return reduce(values, reduction="mean")
 
+    def largest(self, value: Tensor) -> Tensor:
+        """The largest value, `()`, over all processes."""
+        if self.count == 1:
+            return value
+        from accelerate.utils import gather
+
+        found: Tensor = gather(value.reshape(1))
+        return found.max()
+
     def average_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Replace every gradient by its mean over all processes, in one message."""
         if self.count == 1:

@@ -66,9 +66,9 @@ def _signals(
     if (kept := read_signals(folder)) is not None:
         return kept
     largest = max(sizes, key=lambda size: (len(size), *size))
-    opened = open_data(spec.data, size=largest, root=root)
-    kernel = getattr(spec.data, "kernel", KERNEL)
-    return keep_signals(opened, sizes, kernel, folder, as_bytes=isinstance(spec.data, PICTURES))
+    pictures, kernel = isinstance(spec.data, PICTURES), getattr(spec.data, "kernel", KERNEL)
+    opened = open_data(spec.data, size=None if pictures else largest, root=root)  # pictures are as large as they are
+    return keep_signals(opened, sizes, kernel, folder, as_bytes=pictures)
 
 
 def _stamp(spec: DataSpec, sizes: tuple[Size, ...], root: Path | None) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
+
+import torch
 
 from dynaxx.data.sample import Dataset
 from dynaxx.engine.folder import save_head
@@ -14,14 +17,15 @@ from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.problem import did_you_mean, listed
 from dynaxx.spec.stage import DiffusionStage, RegressionStage
-from dynaxx.train.folder import RunFolder, settled
+from dynaxx.train.folder import RunFolder, check_apart, settled
+from dynaxx.train.lock import locked
 from dynaxx.train.log import ReportTo
 from dynaxx.train.machine import Machine
 from dynaxx.train.material import Material, gather
 from dynaxx.train.preview import chain_preview, write_picture
 from dynaxx.train.session import Every, Session
 from dynaxx.train.step import TrainStep
-from dynaxx.train.stop import Stop
+from dynaxx.train.stop import Stop, stopped
 
 
 @final
@@ -74,28 +78,38 @@ def train(
         RunError: if the loss stops being a number, or the folder holds another training.
         StoppedError: after SIGINT or SIGTERM, when the step is done and saved.
     """
-    folder = RunFolder(Path(out))
-    folder.make()
+    folder, machine = RunFolder(Path(out)), Machine.of(device)
     spec = settled(spec, root, folder.path)
     graph = nodes(spec)
-    chosen, machine, note = _chosen(spec, graph, stages), Machine.of(device), on_note or (lambda text: None)
-    material = _material(spec, data, folder, machine)
-    session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note)
-    done, skipped = dict[str, dict[str, Any]](), []
+    chosen, note = _chosen(spec, graph, stages), on_note or (lambda text: None)
+    if data is None:
+        check_apart(spec, folder.path)
+    folder.make()
+    with locked(folder.lock) if machine.first else nullcontext(), _own_draws(machine.device):
+        material = _material(spec, data, folder, machine)
+        session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note)
+        for name in chosen:
+            session.standing.check(name, chosen)
+        skipped = [name for name in chosen if session.standing.finished(name)]
+        machine.wait()  # until all have looked, before one changes anything
+        if machine.first:
+            save_head(spec, folder.path)  # only now: what is refused leaves a finished cascade as it was
+        _fit(session, chosen, skipped, machine)
+        if machine.first and all(session.standing.finished(name) for name in _trainable(graph)):
+            shown = chain_preview(spec, graph, session.all_stages(), material, str(machine.device))
+            write_picture(shown, folder.path / "samples.png")
+    return Trained(folder.path, {name: folder.lineage(name) or {} for name in chosen}, tuple(skipped))
+
+
+def _fit(session: Session, chosen: Sequence[str], skipped: Sequence[str], machine: Machine) -> None:
     with Stop() as stop:
         for name in chosen:
-            if folder.finished(spec, name):
-                skipped.append(name)
-                note(f"{name} is finished.")
+            if name in skipped:
+                session.note(f"{name} is finished.")
             else:
                 session.fit(name, stop)
-            if stop.asked:
-                raise stop.error(f"stage {name!r}")
-            done[name] = folder.lineage(name) or {}
-    if machine.first and all(folder.finished(spec, name) for name in _trainable(graph)):
-        shown = chain_preview(spec, graph, session.all_stages(), material, str(machine.device))
-        write_picture(shown, folder.path / "samples.png")
-    return Trained(folder.path, done, tuple(skipped))
+            if asked := stop.anywhere(machine):
+                raise stopped(f"stage {name!r}", asked)
 
 
 def _material(spec: CascadeSpec, data: Dataset | None, folder: RunFolder, machine: Machine) -> Material:
@@ -103,10 +117,14 @@ def _material(spec: CascadeSpec, data: Dataset | None, folder: RunFolder, machin
     if not machine.first:
         machine.wait()
         return gather(spec, data, root=folder.path, cache=folder.data, kept=True)
-    save_head(spec, folder.path)
     material = gather(spec, data, root=folder.path, cache=folder.data)
     machine.wait()
     return material
+
+
+def _own_draws(device: torch.device) -> AbstractContextManager[None]:
+    """Training seeds torch's generators; the caller has theirs back afterwards."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _trainable(graph: Sequence[Node]) -> list[str]:

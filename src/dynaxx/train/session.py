@@ -10,19 +10,17 @@ from typing import Any, final
 import torch
 
 from dynaxx.engine.folder import LINEAGE, save_stage
-from dynaxx.errors import RunError
 from dynaxx.signal.random import Draws
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.identity import stage_weights_id
 from dynaxx.spec.stage import DiffusionStage, RegressionStage
-from dynaxx.spec.training import TrainingSpec
 from dynaxx.stage.build import build_stages, weights_folder
 from dynaxx.stage.diffusion import Diffusion
 from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.weights import load_weights
-from dynaxx.train.checkpoint import Checkpoint, newest, save_checkpoint
+from dynaxx.train.checkpoint import save_checkpoint
 from dynaxx.train.fit import fit
 from dynaxx.train.fitting import Fitting, Trainable
 from dynaxx.train.folder import RunFolder, recipe_id
@@ -32,8 +30,9 @@ from dynaxx.train.machine import Machine
 from dynaxx.train.material import Material
 from dynaxx.train.pairs import Pairs
 from dynaxx.train.preview import stage_preview, write_picture
+from dynaxx.train.standing import Standing, training
 from dynaxx.train.step import TrainStep
-from dynaxx.train.stop import Stop
+from dynaxx.train.stop import Stop, stopped
 
 
 @final
@@ -62,17 +61,22 @@ class Session:
     note: Callable[[str], None]
     _stages: dict[str, Stage] = field(default_factory=dict)
 
+    @property
+    def standing(self) -> Standing:
+        """What the folder holds."""
+        return Standing(self.spec, self.folder, self.material.signals.fingerprint)
+
     def fit(self, name: str, stop: Stop) -> None:
         """Train a stage to its end, from its newest checkpoint if there is one, and put it into the folder."""
         own = [node for node in self.graph if node.stage.name == name]
-        train = _training(own[0])
+        train = training(self.spec, name)
         machine, stage = Machine.of(self.device, train.precision), self._fresh(own, train.seed)
         made = self._generated(own[0], machine) if train.generated else None
         pairs = [
             Pairs(self.spec.condition, self.graph, node, self.material, generated=made, device=machine.device)
             for node in own
         ]
-        checkpoint = self._resumable(name)
+        checkpoint = self.standing.resumable(name, self.note)
         fitting = Fitting(stage, machine)
         if checkpoint:
             fitting.load(checkpoint.tensors, checkpoint.state)
@@ -91,20 +95,25 @@ class Session:
         notes, first = self.folder.notes(node.stage.name), fitting.machine.first
         tracker = open_tracker(self.report_to, self.folder.path) if first else None
         path = notes / ("log.jsonl" if first else f"log-{fitting.machine.rank}.jsonl")
+        due = False
         with Log(path, every=self.every.log, since=fitting.step, tracker=tracker) as log:
             for step in fit(fitting, pairs):
                 log.add(step)
                 if self.on_step:
                     self.on_step(step)
-                last, stopping = step.step == step.steps, _any(stop, fitting.machine)
-                if first and (last or stopping or step.step % self.every.save == 0):
+                last, asked = step.step == step.steps, stop.anywhere(fitting.machine)
+                due = due or step.step % self.every.save == 0
+                if last or asked or (due and not fitting.failed):  # what fails is not worth a better one's place
                     self._save(fitting)
-                if stopping:
-                    raise stop.error(f"stage {step.stage!r}, step {step.step}")
+                    due = False
+                if asked:
+                    raise stopped(f"stage {step.stage!r}, step {step.step}", asked)
                 if first and (last or step.step % self.every.preview == 0):
                     write_picture(self._preview(fitting, node), notes / "samples" / f"step-{step.step:08d}.png")
 
     def _save(self, fitting: Fitting) -> None:
+        if not fitting.machine.first:
+            return
         name = fitting.stage.spec.name
         state = {
             **fitting.counts(), "recipe": recipe_id(self.spec, name),
@@ -131,26 +140,6 @@ class Session:
             save_stage(self.spec, node, fitting.stage, self.folder.path, lineage=lineage)
         load_weights(fitting.stage.network, self.folder.stage(name))
         fitting.stage.network.eval()
-
-    def _resumable(self, name: str) -> Checkpoint | None:
-        """The newest complete checkpoint, if it is one of this training.
-
-        Raises:
-            RunError: where it, or the finished stage, comes from another recipe or other data.
-        """
-        found = newest(self.folder.checkpoints(name))
-        for reason in found.passed_over:
-            self.note(f"Passed over a checkpoint: {reason}")
-        fix = "Choose another --out, or remove this stage's folders to train it anew."
-        if found.checkpoint is None:
-            if self.folder.lineage(name) is not None:
-                raise RunError(str(self.folder.stage(name)), "was trained by another recipe.", fix)
-            return None
-        if found.checkpoint.state["recipe"] != recipe_id(self.spec, name):
-            raise RunError(str(found.checkpoint.path), "is a checkpoint of another recipe.", fix)
-        if found.checkpoint.state["data"] != self.material.signals.fingerprint:
-            raise RunError(str(found.checkpoint.path), "was trained on other data.", "Put the data back. " + fix)
-        return found.checkpoint
 
     @property
     def _sizes(self) -> dict[str, tuple[int, ...]]:
@@ -191,14 +180,3 @@ class Session:
                 stage.network.eval()
             self._stages[name] = stage
         return self._stages[name]
-
-
-def _training(node: Node) -> TrainingSpec:
-    assert isinstance(node.stage, DiffusionStage | RegressionStage)
-    return node.stage.train or TrainingSpec()
-
-
-def _any(stop: Stop, machine: Machine) -> bool:
-    """Whether any process was asked to stop, so that all do so after the same step."""
-    asked = torch.tensor(float(stop.asked is not None), device=machine.device)
-    return bool(machine.mean(asked) > 0) if machine.count > 1 else stop.asked is not None

@@ -40,7 +40,7 @@ class Facts:
 @final
 @dataclass(frozen=True)
 class Signals:
-    """N samples as arrays `(N, C, *size)`, one per grid; `fingerprint` is that of the whole content."""
+    """N samples as arrays `(N, C, *size)`, one per grid; `fingerprint` is that of the data before it was resized."""
 
     arrays: Mapping[Size, NDArray[Any]]
     facts: tuple[Facts, ...]
@@ -116,7 +116,7 @@ def _write(data: Dataset, sizes: list[Size], kernel: str, folder: Path, dtype: n
             x = fit(x, size, kernel)
             arrays[size][index] = encoded(x, dtype)
         facts.append(Facts(*(getattr(sample, key) for key in NEEDED)))
-        digest.update(repr(facts[-1]).encode() + arrays[sizes[0]][index].tobytes())
+        digest.update(repr((facts[-1], tuple(sample.x.shape))).encode() + sample.x.numpy(force=True).tobytes())
     for array in arrays.values():
         array.flush()
     known = {"sizes": sizes, "fingerprint": digest.hexdigest(), "samples": [asdict(fact) for fact in facts]}

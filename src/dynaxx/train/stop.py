@@ -7,7 +7,10 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self, final
 
+import torch
+
 from dynaxx.errors import StoppedError
+from dynaxx.train.machine import Machine
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -28,10 +31,12 @@ class Stop:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._restore()
 
-    def error(self, where: str) -> StoppedError:
-        """What to raise after saving."""
-        assert self.asked is not None
-        return StoppedError(where, f"stopped by {self.asked.name}; all is saved.", self.asked)
+    def anywhere(self, machine: Machine) -> signal.Signals | None:
+        """What any process was asked, so that all stop after the same step, for the same reason."""
+        if machine.count == 1:
+            return self.asked
+        number = machine.largest(torch.tensor(int(self.asked or 0), device=machine.device))
+        return signal.Signals(int(number)) if number else None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = signal.Signals(number)
@@ -41,3 +46,8 @@ class Stop:
         for kind, handler in self._before.items():
             signal.signal(kind, handler)
         self._before = {}
+
+
+def stopped(where: str, asked: signal.Signals) -> StoppedError:
+    """What to raise after saving."""
+    return StoppedError(where, f"stopped by {asked.name}; all is saved.", asked)
