@@ -51,6 +51,14 @@ def test_pictures_differ(data: Emoji) -> None:
 
 
 @needs_font
+def test_flags_of_regions_can_be_left_out(data: Emoji) -> None:
+    without = Emoji(EmojiData(size=32, flags=False))
+    gone = set(data.captions) - set(without.captions)
+    assert gone == {caption for caption in data.captions if caption.startswith("flag of ")}
+    assert len(gone) > 200
+
+
+@needs_font
 def test_withheld_groups_never_part_variants(data: Emoji) -> None:
     pytest.importorskip("emoji")
     used, withheld = (Emoji(EmojiData(size=32, withheld=0.2), part=part) for part in ("used", "withheld"))

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tiny import Given, halves, tiny
 
+from dynaxx.data.open import open_data
 from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.data import FolderData
 from dynaxx.spec.graph import nodes
 from dynaxx.train.material import gather
 from dynaxx.train.pairs import Batch, Pairs
@@ -75,3 +78,16 @@ def test_a_share_of_low_inputs_is_what_the_parent_made(tmp_path: Path) -> None:
     batch: Batch = Pairs(spec.condition, graph, graph[1], material, generated=made).batch(range(1000))
     share = (batch.inputs["low"].source == 0.5).all(1).all(1).all(1).float().mean()
     assert share == pytest.approx(0.3, abs=0.04)
+
+
+def test_what_is_withheld_is_seen_by_those_stages_only_that_learn_from_all(tmp_path: Path) -> None:
+    for i in range(40):
+        Image.new("RGB", (16, 16), (6 * i, 0, 0)).save(tmp_path / f"{i:02}.png")
+        (tmp_path / f"{i:02}.txt").write_text(f"shade {i}")
+    folder = {"kind": "folder", "path": str(tmp_path), "withheld": 0.3}
+    spec = tiny(data=folder, base__train__part="all")
+    seen = [set(pairs(tmp_path / "kept", spec, stage=stage).batch(range(40)).ids) for stage in (0, 1)]
+    withheld = open_data(FolderData.model_validate(folder), part="withheld")
+    assert len(seen[0]) == 40
+    assert seen[1] < seen[0]
+    assert seen[0] - seen[1] == {withheld[i].id for i in range(len(withheld))}

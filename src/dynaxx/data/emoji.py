@@ -37,7 +37,8 @@ class Emoji:
         self._size, (self._font, drawable) = spec.size, _opened(find_font(given))
         plain = named if has_sequences() else {char: name for char, name in named.items() if is_single(char)}
         drawn = {char: name for char, name in plain.items() if char in drawable}
-        self._chars = [char for char in drawn if belongs(group_of(char), spec.withheld, part)]
+        chosen = [char for char in drawn if spec.flags or not is_flag(char)]
+        self._chars = [char for char in chosen if belongs(group_of(char), spec.withheld, part)]
         if not self._chars:
             raise DataError("emoji", "no emoji is left in this part of the data.", "Set a smaller `withheld`.")
         self._names = drawn
@@ -80,6 +81,11 @@ def is_single(char: str) -> bool:
     return len(char.replace("\ufe0f", "")) == 1
 
 
+def is_flag(char: str) -> bool:
+    """Whether an emoji is the flag of a region, spelt in regional letters."""
+    return ord(char[0]) in REGIONAL
+
+
 @lru_cache(maxsize=4)
 def _opened(font: Path) -> tuple[ImageFont.FreeTypeFont, frozenset[str]]:
     """The font, and which emoji it has: seconds of work, done once."""
@@ -104,4 +110,4 @@ def _named() -> dict[str, str]:
 def _name(char: str, code: str) -> str:
     """`:red_apple:` as words."""
     words = code.strip(":").replace("_", " ").replace("“", "").replace("”", "")
-    return f"flag of {words}" if ord(char[0]) in REGIONAL else words
+    return f"flag of {words}" if is_flag(char) else words

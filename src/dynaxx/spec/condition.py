@@ -6,8 +6,10 @@ from dynaxx.spec.base import Count, Share, Spec
 
 
 class TextSpec(Spec):
-    """A prompt. `encoder` is `words` (no download: each word gets a fixed vector), or a Hugging Face text encoder.
+    """A prompt. `encoder` is `words`, `word-vectors`, or a Hugging Face text encoder by name or folder.
 
+    Neither of the first two needs a download: `words` gives each word a fixed vector of its own, `word-vectors` (of
+    width 96) gives words of like meaning like vectors, so that a word never trained on is understood by its kin.
     `dropout` is the share of training samples whose prompt is withheld, which guidance needs.
     """
 

@@ -32,11 +32,12 @@ class BundledData(Spec):
 
 
 class EmojiData(Spec):
-    """Emoji drawn from a colour-emoji font, with their names as captions."""
+    """Emoji drawn from a colour-emoji font, with their names as captions; `flags` of regions among them or not."""
 
     kind: Literal["emoji"] = "emoji"
     font: str | None = None
     size: Count = 64
+    flags: bool = True
     kernel: Kernel = DEFAULT_KERNEL
     withheld: Share = 0.0
 

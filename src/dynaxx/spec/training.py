@@ -52,13 +52,15 @@ class TrainingSpec(Spec):
     """The training of one stage. `generated` is the share of low inputs taken from the frozen upstream's output.
 
     `draw`: every sample once per epoch (`uniform`), or every group once, with one of its members (`by-group`).
-    `batch_size` counts over all processes, per accumulated part.
+    `batch_size` counts over all processes, per accumulated part. `part`: what of the data the stage learns from, all
+    of it or only what `data.withheld` leaves, so that some stages may know what others have never seen.
     """
 
     steps: Count = 10_000
     batch_size: Count = 64
     accumulate: Count = 1
     draw: Literal["uniform", "by-group"] = "uniform"
+    part: Literal["used", "all"] = "used"
     optimizer: OptimizerSpec = Field(default_factory=OptimizerSpec)
     loss: LossSpec = Field(default_factory=LossSpec)
     levels: LevelSamplingSpec = Field(default_factory=LevelSamplingSpec)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.condition import TextSpec
+from dynaxx.stage.word_vectors import word_vectors
 from dynaxx.stage.words import Words
 
 
@@ -30,6 +31,10 @@ def make_text_encoder(spec: TextSpec, *, allow_download: bool = False) -> TextEn
     """
     if spec.encoder == "words":
         return Words(spec.width, spec.max_tokens)
+    if spec.encoder == "word-vectors":
+        vectors = word_vectors()
+        _check_width(spec, vectors.width)
+        return Words(spec.width, spec.max_tokens, vectors.of)
     return Pretrained(spec, allow_download=allow_download)
 
 
@@ -40,10 +45,7 @@ class Pretrained:
     def __init__(self, spec: TextSpec, *, allow_download: bool = False) -> None:
         self.spec = spec
         self._tokenizer, self._model = _load(spec.encoder, allow_download)
-        width = self._model.config.hidden_size
-        if width != spec.width:
-            problem = f"expects width {spec.width}, but {spec.encoder!r} gives {width}."
-            raise SpecError("condition.text.width", problem, f"Set condition.text.width: {width}.")
+        _check_width(spec, self._model.config.hidden_size)
 
     @torch.no_grad()
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -56,6 +58,12 @@ class Pretrained:
         hidden = self._model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).last_hidden_state
         mask = mask & asked
         return hidden.float() * mask.unsqueeze(2), mask
+
+
+def _check_width(spec: TextSpec, width: int) -> None:
+    if width != spec.width:
+        problem = f"expects width {spec.width}, but {spec.encoder!r} gives {width}."
+        raise SpecError("condition.text.width", problem, f"Set condition.text.width: {width}.")
 
 
 def _load(name: str, allow_download: bool) -> tuple[Any, Any]:

@@ -1,11 +1,11 @@
-"""A text encoder without a download: every word, known or not, has a fixed vector of its own."""
+"""A text encoder without a download: a vector per word and its place; without others, each word has one of its own."""
 
 from __future__ import annotations
 
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import final
 
@@ -45,8 +45,10 @@ def positions(count: int, width: int) -> Tensor:
 class Words:
     """token i = vector(word i) + position i; at most `max_tokens` words, the rest is dropped."""
 
-    def __init__(self, width: int, max_tokens: int) -> None:
-        self.width, self.max_tokens = width, max_tokens
+    def __init__(
+        self, width: int, max_tokens: int, vector_of: Callable[[str], Tensor | None] = lambda word: None
+    ) -> None:
+        self.width, self.max_tokens, self._vector_of = width, max_tokens, vector_of
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """`tokens (B, max_tokens, width)`, zero beyond the text, and `mask (B, max_tokens)`."""
@@ -56,6 +58,7 @@ class Words:
         for row, text in enumerate(texts):
             found = words(text)[: self.max_tokens]
             for i, word in enumerate(found):
-                tokens[row, i] = vector(word, self.width) + place[i]
+                known = self._vector_of(word)
+                tokens[row, i] = (vector(word, self.width) if known is None else known) + place[i]
             mask[row, : len(found)] = True
         return tokens, mask

@@ -10,12 +10,14 @@ from typing import final
 
 from dynaxx.data.open import open_data
 from dynaxx.data.sample import Dataset
+from dynaxx.data.split import Part, belongs
 from dynaxx.errors import DataError, SpecError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.data import BundledData, DataSpec, EmojiData, FolderData
 from dynaxx.spec.graph import nodes
 from dynaxx.spec.plain import plain
+from dynaxx.spec.stage import TRAINABLE
 from dynaxx.stage.condition import Condition, encode
 from dynaxx.stage.text_encoder import make_text_encoder
 from dynaxx.train.signals import Signals, Size, keep_signals, read_signals
@@ -29,11 +31,20 @@ GIVEN = "given"
 @final
 @dataclass(frozen=True)
 class Material:
-    """The signals, and one condition per different caption and label: sample i is asked for `condition[asked[i]]`."""
+    """The signals, and one condition per different caption and label: sample i is asked for `condition[asked[i]]`.
+
+    A share `withheld` of the groups is for those stages only that learn from `all` of the data.
+    """
 
     signals: Signals
     condition: Condition
     asked: tuple[int, ...]
+    withheld: float = 0.0
+
+    def groups(self, part: Part) -> dict[int, str]:
+        """The group of each sample in a part of the data, by the sample's index."""
+        facts = enumerate(self.signals.facts)
+        return {index: fact.group for index, fact in facts if belongs(fact.group, self.withheld, part)}
 
 
 def gather(spec: CascadeSpec, data: Dataset | None, *, root: Path | None, cache: Path, kept: bool = False) -> Material:
@@ -51,7 +62,8 @@ def gather(spec: CascadeSpec, data: Dataset | None, *, root: Path | None, cache:
     )
     _check_channels(spec, signals)
     _check_asked(spec.condition, signals)
-    return Material(signals, *_condition(spec.condition, signals))
+    withheld = 0.0 if data is not None else getattr(spec.data, "withheld", 0.0)
+    return Material(signals, *_condition(spec.condition, signals), withheld)
 
 
 def _signals(
@@ -62,18 +74,26 @@ def _signals(
     if spec.data is None:
         fix = "Add `data` to the cascade file, or name a folder (--data DIR, data=...)."
         raise SpecError("data", "is not given, so there is nothing to train on.", fix)
-    folder = cache / _stamp(spec.data, sizes, root)
+    part = _part(spec)
+    folder = cache / _stamp(spec.data, part, sizes, root)
     if (kept := read_signals(folder)) is not None:
         return kept
     largest = max(sizes, key=lambda size: (len(size), *size))
     pictures, kernel = isinstance(spec.data, PICTURES), getattr(spec.data, "kernel", KERNEL)
-    opened = open_data(spec.data, size=None if pictures else largest, root=root)  # pictures are as large as they are
+    whole = None if pictures else largest  # pictures are as large as they are
+    opened = open_data(spec.data, size=whole, root=root, part=part)
     return keep_signals(opened, sizes, kernel, folder, as_bytes=pictures)
 
 
-def _stamp(spec: DataSpec, sizes: tuple[Size, ...], root: Path | None) -> str:
+def _part(spec: CascadeSpec) -> Part:
+    """All of the data where some stage learns from all of it."""
+    trained = [stage.train for stage in spec.stages if isinstance(stage, TRAINABLE) and stage.train]
+    return "all" if any(train.part == "all" for train in trained) else "used"
+
+
+def _stamp(spec: DataSpec, part: Part, sizes: tuple[Size, ...], root: Path | None) -> str:
     """A name for the recipe, the grids, and the files as they lie on disk."""
-    known: list[object] = [plain(spec), sizes]
+    known: list[object] = [plain(spec), part, sizes]
     if (path := getattr(spec, "path", None)) is not None:
         place = (root or Path()) / Path(path).expanduser()
         files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -23,10 +23,10 @@ class Order:
     groups: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, seed: int, stage: str, groups: Sequence[str], *, by_group: bool) -> Order:
-        """The order over samples with these group names."""
+    def of(cls, seed: int, stage: str, groups: Mapping[int, str], *, by_group: bool) -> Order:
+        """The order over samples, the group of each by its index."""
         members: dict[str | int, list[int]] = {}
-        for index, group in enumerate(groups):
+        for index, group in groups.items():
             members.setdefault(group if by_group else index, []).append(index)
         return cls(seed, stage, tuple(map(tuple, members.values())))
 

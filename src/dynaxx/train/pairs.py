@@ -64,8 +64,7 @@ class Pairs:
         self._process = make_process(node.stage.process, node.grid) if isinstance(node.stage, DiffusionStage) else None
         self._parents = {other.name: other.grid.size for other in graph}
         self._inputs = {name: node.inputs[name] for name in Beside.of(node.stage).names}
-        groups = [fact.group for fact in material.signals.facts]
-        by_group = self.train.draw == "by-group"
+        groups, by_group = material.groups(self.train.part), self.train.draw == "by-group"
         self._order = Order.of(self.train.seed, node.stage.name, groups, by_group=by_group)
         _check(node, self._inputs, self._parents)
 
