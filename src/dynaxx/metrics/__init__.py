@@ -1,0 +1,1 @@
+"""What can be measured on signals and on sets of signals: pure functions, accumulators, intervals."""
