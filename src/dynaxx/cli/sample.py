@@ -75,5 +75,7 @@ def _show(written: Written, console: Console) -> None:
     for node in written.trace.nodes:
         levels = "".join(f"  {name} std {std:g}" for name, std in node.std.items())
         console.print(f"{node.name:>10}  {node.grid:>9}  {duration(node.latency_per_sample_s):>7} a sample{levels}")
+        for call in node.calls:
+            console.print(f"{'':>10}  {', '.join(f'{key}={value}' for key, value in call.items())}", markup=False)
     for file in written.files:
         console.print(str(file), markup=False)

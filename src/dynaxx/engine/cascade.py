@@ -55,7 +55,8 @@ class Cascade:
         """Build every stage; relative paths in the spec start at `root`; `fresh` gives networks random weights."""
         if not fresh:
             check_lineage(spec, root)
-        stages = build_stages(spec, nodes(spec, size=runtime.size), root=root, fresh=fresh)
+        graph = nodes(spec, size=runtime.size)
+        stages = build_stages(spec, graph, root=root, fresh=fresh, allow_download=runtime.allow_download)
         return cls(spec, stages, root=root, runtime=runtime)
 
     @classmethod

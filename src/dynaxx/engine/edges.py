@@ -56,6 +56,12 @@ def carry(
     return replace(first, redraw=lambda number: _noisy(plain, noise, strength.noise, size, draws, number + 1))
 
 
+def bare(edge: EdgeSpec, parents: Sequence[Tensor], *, mask: Tensor | None = None) -> Input:
+    """The merged parents on their own grid, for a stage that resizes and puts noise on by itself."""
+    low = blur(merge(edge, parents, mask), edge.blur_std)
+    return Input(x=low, source=low, std=edge.std, blur=edge.blur_std)
+
+
 def _noisy(
     plain: Input, noise: EdgeNoise, std: float | Tensor, size: tuple[int, ...], draws: Draws, draw: int
 ) -> Input:

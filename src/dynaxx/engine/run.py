@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from dynaxx.engine.edges import carry
+from dynaxx.engine.edges import bare, carry
 from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import RunError
 from dynaxx.noise.denoiser import Input
@@ -18,9 +18,9 @@ from dynaxx.noise.solve.step import Step
 from dynaxx.plan.events import Event
 from dynaxx.signal.random import Draws
 from dynaxx.spec.graph import Node
-from dynaxx.spec.stage import DenoisingStage
+from dynaxx.spec.stage import DenoisingStage, PipelineStage
 from dynaxx.stage.condition import Condition
-from dynaxx.stage.stage import Request, Stage
+from dynaxx.stage.stage import Fetched, Request, Stage
 
 OnStep = Callable[[str, Step], None]
 """Called with the node's name and each of its steps."""
@@ -56,13 +56,26 @@ class Run:
                 case "encode":
                     self.condition = self.encode().to(self.device)
                 case "fetch":
-                    self.stages[event.name].to(self.device)
+                    self._fetch(self.stages[event.name])
                 case "evict":
-                    self.stages[event.name].to(torch.device("cpu"))
+                    self._evict(self.stages[event.name])
                 case "release":
                     del self.outputs[event.name]
                 case "run":
                     self._run(self.nodes[event.name])
+
+    def _fetch(self, stage: Stage) -> None:
+        if isinstance(stage, Fetched):
+            assert self.condition is not None
+            stage.fetch(self.device, self.condition.texts)
+        else:
+            stage.to(self.device)
+
+    def _evict(self, stage: Stage) -> None:
+        if isinstance(stage, Fetched):
+            stage.evict()
+        else:
+            stage.to(torch.device("cpu"))
 
     def _run(self, node: Node) -> None:
         total = len(self.draws.ids)
@@ -76,17 +89,17 @@ class Run:
             node.name, node.stage.name, str(node.grid), total, size, steps, std, blur, node.grid.space, spaces
         )
         with self.trace.node(record):
-            parts = [self._run_part(node, slice(i, i + size)) for i in range(0, total, size)]
+            parts = [self._run_part(node, slice(i, i + size), record) for i in range(0, total, size)]
         self.outputs[node.name] = torch.cat(parts)
 
-    def _run_part(self, node: Node, part: slice) -> Tensor:
+    def _run_part(self, node: Node, part: slice, record: NodeRecord) -> Tensor:
         assert self.condition is not None
         draws = Draws(self.draws.seed, node.name, self.draws.ids[part])
         inputs = {name: self._input(node, name, draws, part) for name in node.inputs}
         self._keep_inputs(node, inputs)
         request = Request(
             spec=node.stage, grid=node.grid, inputs=inputs, draws=draws, device=self.device, dtype=self.dtype,
-            condition=self.condition.take(part), stop_std=node.stop_std,
+            condition=self.condition.take(part), stop_std=node.stop_std, on_call=record.calls.append,
             on_step=None if self.on_step is None else partial(self.on_step, node.name),
         )  # fmt: skip
         answer = self.stages[node.stage.name].run(request)
@@ -102,6 +115,8 @@ class Run:
         parents = [self.outputs[parent][part] for parent in given.parents]
         mask = self.outputs[given.edge.mask][part] if given.edge.mask else None
         scoped = Draws(draws.seed, f"{node.name}.{name}", draws.ids)
+        if isinstance(node.stage, PipelineStage):
+            return bare(given.edge, parents, mask=mask)
         return carry(given.edge, parents, node.grid.size, scoped, mask=mask)
 
     def _keep_inputs(self, node: Node, inputs: Mapping[str, Input]) -> None:

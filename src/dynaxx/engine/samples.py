@@ -41,6 +41,7 @@ class Samples:
         more = {
             "sizes": sizes,
             "given": ", ".join(self.trace.given),
+            "seeds": ", ".join(f"{n.name}={seeds[index]}" for n in self.trace.nodes if (seeds := n.seeds)),
             "prompt": "".join(self.prompts[index : index + 1]),
         }
         facts |= {f"dynaxx:{name}": fact for name, fact in more.items()}

@@ -20,7 +20,9 @@ GIB = 2**30
 class NodeRecord:
     """One node's run over the whole batch; `std` and `blur` are the levels put on its inputs.
 
-    `space` is `pixels` or the codec whose latent space it answers in, `input_spaces` the same for its inputs.
+    `space` is `pixels` or the codec whose latent space it answers in, `input_spaces` the same for its inputs. `calls`
+    are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of one's own
+    needs to repeat the sample.
     """
 
     name: str
@@ -33,8 +35,14 @@ class NodeRecord:
     blur: dict[str, float]
     space: str = PIXELS
     input_spaces: dict[str, str] = field(default_factory=dict)
+    calls: list[Mapping[str, Any]] = field(default_factory=list)
     latency_s: float = 0.0
     peak_gib: float = 0.0
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of a wrapped pipeline's generators, one per sample; none for other stages."""
+        return [seed for call in self.calls for seed in call["seeds"]]
 
     @property
     def latency_per_sample_s(self) -> float:

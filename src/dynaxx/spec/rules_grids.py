@@ -9,19 +9,22 @@ from dynaxx.spec.grid import PIXELS, Grid, by_x
 from dynaxx.spec.grids import Grids, axes_problem
 from dynaxx.spec.passes import passes
 from dynaxx.spec.rules_edges import Fault
-from dynaxx.spec.stage import DenoisingStage, StageSpec
+from dynaxx.spec.stage import DenoisingStage, PipelineStage, StageSpec
 
 if TYPE_CHECKING:
     from dynaxx.spec.cascade import CascadeSpec
 
 
 def parents(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
-    """All parents lie in the stage's space and have as many axes; those that are merged have equal channels."""
+    """All parents lie in the stage's space and have as many axes; those that are merged have equal channels.
+
+    A pipeline has a codec of its own, so what it reads and what it answers may lie in different spaces.
+    """
     out = grids.outs[stage.name][0]
     for key, edge in stage.inputs.items():
         known = [(name, grid) for name in edge.parents if (grid := grids.of(name))]
         for name, grid in known:
-            if grid.space != stage.out.space:
+            if grid.space != stage.out.space and not isinstance(stage, PipelineStage):
                 fix = f"Latents are not decoded or encoded between stages yet: set out.space to {grid.space!r}."
                 yield f"inputs.{key}", _spaces(name, grid.space, stage.out.space), fix
             if out and len(out.size) != len(grid.size):
@@ -72,7 +75,7 @@ def letters(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault
 def no_shrinking(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
     """A bridge or refine stage never answers on a coarser grid than its low input's."""
     out, low = grids.outs[stage.name][0], grids.lows.get((stage.name, "low"))
-    if stage.role == "base" or not out or not low or len(out.size) != len(low.size):
+    if stage.role == "base" or not out or not low or len(out.size) != len(low.size) or out.space != low.space:
         return
     if any(n < m for n, m in zip(out.size, low.size, strict=True)):
         what = f"gives {by_x(out.size)}, smaller than its low input's {by_x(low.size)}."
@@ -83,7 +86,7 @@ def starts(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]
     """Where denoising begins at an input, both share the grid (or, truncated, the channels)."""
     out = grids.outs[stage.name][0]
     for key, edge in stage.inputs.items():
-        low = grids.lows[stage.name, key]
+        low = grids.lows[stage.name, key] if not isinstance(stage, PipelineStage) else None
         if edge.via == "start" and out and low and out.shape != low.shape:
             what = f"starts at {low}, but the stage answers on {out}."
             yield f"inputs.{key}.via", what, "Use a truncated process, which starts on any grid, or `via: concat`."

@@ -126,15 +126,30 @@ class GanStage(BaseStage):
     train: TrainingSpec | None = None
 
 
+class AdapterSpec(Spec):
+    """A LoRA adapter of a pipeline: a folder, a file or a hub id, the file in it, and how strongly it counts."""
+
+    load: str
+    file: str | None = None
+    weight: float = 1.0
+
+
 class PipelineStage(BaseStage):
-    """Somebody's pretrained diffusers pipeline, by folder or hub id, with its call arguments passed through."""
+    """Somebody's pretrained diffusers pipeline, by folder (beside the cascade file) or hub id.
+
+    `pipeline` names another class than the folder's own; `scheduler` replaces settings of its scheduler, or with
+    `kind` the scheduler itself; `call` is passed through to the call, negative prompt included. A level on an edge
+    is put on by the pipeline itself, in its own unit.
+    """
 
     kind: Literal["pipeline"] = "pipeline"
-    load: str
+    load: Annotated[str, Field(min_length=1)]
     pipeline: str | None = None
-    call: dict[str, JsonValue] = {}
-    adapters: tuple[dict[str, JsonValue], ...] = ()
     variant: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    scheduler: dict[str, JsonValue] = {}
+    call: dict[str, JsonValue] = {}
+    adapters: tuple[AdapterSpec, ...] = ()
 
 
 class CustomStage(BaseStage):

@@ -8,8 +8,17 @@ from pathlib import Path
 from dynaxx.errors import RunError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, first_nodes
-from dynaxx.spec.stage import CustomStage, DiffusionStage, EmpiricalStage, GaussianStage, RegressionStage, StageSpec
+from dynaxx.spec.stage import (
+    CustomStage,
+    DiffusionStage,
+    EmpiricalStage,
+    GaussianStage,
+    PipelineStage,
+    RegressionStage,
+    StageSpec,
+)
 from dynaxx.stage.library import Libraries
+from dynaxx.stage.pipeline.build import Pipelines
 from dynaxx.stage.stage import Stage
 
 
@@ -20,11 +29,13 @@ def build_stages(
     root: Path | None = None,
     fresh: bool = False,
     only: Collection[str] | None = None,
+    allow_download: bool = False,
 ) -> dict[str, Stage]:
     """The live stages behind a graph, by name; all, or `only` some.
 
     Weights come from a stage's `weights`, or from `stages/<name>` beside the cascade file; `fresh` starts trained
-    kinds from random weights instead, as training does. Stages that read the same data share it.
+    kinds from random weights instead, as training does. Stages that read the same data share it; pipelines share
+    the prompts that they encode alike, and open nothing before they are fetched.
 
     Raises:
         RunError: if a kind cannot be run.
@@ -33,7 +44,12 @@ def build_stages(
     """
     libraries = Libraries(graph, root)
     wanted = {name: node for name, node in first_nodes(graph).items() if only is None or name in only}
-    return {name: _build(spec, node, libraries, root, fresh) for name, node in wanted.items()}
+    found: dict[str, Stage] = {}
+    pipelines = Pipelines(root, allow_download)
+    for name, node in wanted.items():
+        piped = isinstance(node.stage, PipelineStage)
+        found[name] = pipelines.of(node) if piped else _build(spec, node, libraries, root, fresh)
+    return found
 
 
 def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | None, fresh: bool) -> Stage:

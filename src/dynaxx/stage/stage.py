@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from dynaxx.spec.stage import StageSpec
 from dynaxx.stage.condition import Condition
 
 OnStep = Callable[[Step], None]
+OnCall = Callable[[Mapping[str, Any]], None]
+"""Called with what a foreign call is made with, seeds included, so that a hand-written script can repeat it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Request:
     device: torch.device = torch.device("cpu")
     dtype: torch.dtype = torch.float32
     on_step: OnStep | None = None
+    on_call: OnCall | None = None
     stop_std: float | None = None
 
 
@@ -48,6 +51,17 @@ class Stage(Protocol):
 
     def to(self, device: torch.device) -> None:
         """Move what the stage holds in memory to `device`."""
+
+
+@runtime_checkable
+class Fetched(Protocol):
+    """A stage that opens its weights when they are needed, and lets go of them after."""
+
+    def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Bring to `device` what these prompts need."""
+
+    def evict(self) -> None:
+        """Let go of all that `fetch` brought."""
 
 
 @runtime_checkable
