@@ -12,9 +12,10 @@ FILE_NAME = "cascade.yaml"
 
 
 def bundled() -> dict[str, Path]:
-    """The cascades that travel with the package, by name."""
-    folder = Path(str(files("dynaxx"))) / "bundled"
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    """The cascades that travel with the package, by name: files, and folders with weights."""
+    place = Path(str(files("dynaxx"))) / "bundled"
+    folders = {file.parent.name: file for file in sorted(place.glob(f"*/{FILE_NAME}"))}
+    return {file.stem: file for file in sorted(place.glob("*.yaml"))} | folders
 
 
 def resolve(path: str | Path) -> Path:

@@ -15,8 +15,9 @@ from dynaxx.spec.files import parse
 SHORT_SIDES = 64, 32, 16
 """What the last stage's shorter side may be: the largest that most of the pictures reach."""
 LOOKED_AT = 200
+WORD_WIDTH = 96
 NOISE = {"train_std": [0.0, 0.6], "std": 0.1}
-RATE = {"lr": 1e-3, "warmup_steps": 100, "decay": "cosine"}
+RATE = {"lr": 1.5e-3, "warmup_steps": 100, "decay": "cosine"}
 EMA = {"half_life_images": 5000}
 
 
@@ -56,25 +57,26 @@ def _base_size(data: Dataset) -> tuple[int, int]:
 
 def _condition(data: Dataset) -> dict[str, Any]:
     if any(data.captions):
-        return {"text": {"max_tokens": 12}}
+        return {"text": {"encoder": "word-vectors", "width": WORD_WIDTH, "max_tokens": 12}}
     labels = [data[i].label for i in range(len(data))]
     if all(label is not None for label in labels):
         return {"label": {"classes": 1 + max(label for label in labels if label is not None)}}
     return {}
 
 
-def _network(width: int, *, attends: bool) -> dict[str, Any]:
-    attention = [1] if attends else []
-    return {"kind": "unet", "width": width, "mults": [1, 2], "blocks": 1, "attention": attention}
+def _network(width: int, mults: list[int], *, blocks: int = 1, attends: bool = True) -> dict[str, Any]:
+    """Most weights lie on the coarsest grid, where they cost least and text is attended to."""
+    attention = [len(mults) - 1] if attends else []
+    return {"kind": "unet", "width": width, "mults": mults, "blocks": blocks, "attention": attention}
 
 
-def _train(steps: int, batch: int, *, crop: list[int] | None = None) -> dict[str, Any]:
-    return {"steps": steps, "batch_size": batch, "optimizer": RATE, "ema": EMA, "crop": crop}
+def _train(steps: int, *, crop: list[int] | None = None) -> dict[str, Any]:
+    return {"steps": steps, "batch_size": 32, "optimizer": RATE, "ema": EMA, "crop": crop}
 
 
 def _base(size: tuple[int, int]) -> dict[str, Any]:
     return {
-        "name": "base", "role": "base", "network": _network(48, attends=True), "train": _train(1600, 32),
+        "name": "base", "role": "base", "network": _network(32, [1, 2, 4], blocks=2), "train": _train(3000),
         "solver": {"steps": 24, "guidance": 2.0}, "out": {"size": list(size)},
     }  # fmt: skip
 
@@ -82,7 +84,7 @@ def _base(size: tuple[int, int]) -> dict[str, Any]:
 def _bridge() -> dict[str, Any]:
     return {
         "name": "bridge", "role": "bridge", "inputs": {"low": {"from": "base", "noise": NOISE}},
-        "network": _network(32, attends=True), "train": _train(1200, 16), "solver": {"steps": 16},
+        "network": _network(16, [1, 2, 4]), "train": _train(1500), "solver": {"steps": 16},
         "out": {"scale": {"hw": 2}},
     }  # fmt: skip
 
@@ -93,6 +95,6 @@ def _refine(base: tuple[int, int]) -> dict[str, Any]:
     return {
         "name": "refine", "role": "refine", "process": {"kind": "truncated", "start": 0.2},
         "inputs": {"low": {"from": "bridge", "noise": {"train_std": [0.0, 0.3], "std": 0.05}}},
-        "network": _network(24, attends=False), "train": _train(1200, 16, crop=crop), "solver": {"steps": 8},
+        "network": _network(16, [1, 2, 2], attends=False), "train": _train(1500, crop=crop), "solver": {"steps": 8},
         "out": {"scale": {"hw": 2}},
     }  # fmt: skip
