@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,26 +47,38 @@ def check(
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --schema or --level STD.")
 
     with loading():
+        from dynaxx.spec.bundled import resolve
         from dynaxx.spec.files import load
 
-    return _cascade(load(file), contracts=contracts, size=parse_size(size))
+    return _cascade(load(file), resolve(file).parent, contracts=contracts, size=parse_size(size))
 
 
-def _cascade(spec: CascadeSpec, *, contracts: bool, size: tuple[int, ...] | None) -> Answer:
+def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int, ...] | None) -> Answer:
     import yaml
 
+    from dynaxx.plan.fit.check import agreements, mismatches, refuse_mismatches
     from dynaxx.spec.summary import describe
 
     found = describe(spec, size=size)
-    data: dict[str, Any] = found.to_json() | ({"contracts": _contracts(spec, size)} if contracts else {})
+    edges = agreements(spec, root, size=size)
+    if not contracts:
+        refuse_mismatches(spec, root, size=size)
+    data: dict[str, Any] = found.to_json()
+    data |= {"contracts": _contracts(spec, size), "edges": [asdict(edge) for edge in edges]} if contracts else {}
 
     def show(console: Console) -> None:
-        console.print(f"{spec.name}: sound. run_id {found.run_id}", markup=False)
+        wrong = len(mismatches(edges))
+        verdict = f"{wrong} mismatch{'es' * (wrong > 1)}, listed below" if wrong else "sound"
+        console.print(f"{spec.name}: {verdict}. run_id {found.run_id}", markup=False)
         heads = ("stage", "role", "kind", "reads", "answers on", "process", "steps", "input std")
         _table(console, heads, [_row(node) for node in found.nodes])
         for name, contract in data.get("contracts", {}).items():
             console.print(f"\n{name}", style="bold")
             console.print(yaml.safe_dump(contract, sort_keys=False, default_flow_style=None).rstrip(), markup=False)
+        if contracts and edges:
+            console.print("\nedges", style="bold")
+            columns = ("edge", "about", "given", "needed", "verdict", "way out")
+            _table(console, columns, [(e.edge, e.about, e.given, e.wanted, e.verdict, e.fix) for e in edges])
 
     return Answer(data, show)
 

@@ -21,6 +21,7 @@ from dynaxx.engine.select import check_given, names_to_keep, select, unfinished
 from dynaxx.engine.trace import Trace
 from dynaxx.errors import SpecError
 from dynaxx.plan.events import events
+from dynaxx.plan.fit.check import refuse_mismatches
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
@@ -55,6 +56,7 @@ class Cascade:
         """Build every stage; relative paths in the spec start at `root`; `fresh` gives networks random weights."""
         if not fresh:
             check_lineage(spec, root)
+            refuse_mismatches(spec, root, size=runtime.size)
         graph = nodes(spec, size=runtime.size)
         stages = build_stages(spec, graph, root=root, fresh=fresh, allow_download=runtime.allow_download)
         return cls(spec, stages, root=root, runtime=runtime)

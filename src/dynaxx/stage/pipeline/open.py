@@ -10,11 +10,9 @@ from typing import Any
 import torch
 
 from dynaxx.errors import MissingExtraError, RunError, SpecError
+from dynaxx.spec.facts import INDEX
 from dynaxx.spec.problem import did_you_mean
 from dynaxx.spec.stage import AdapterSpec, PipelineStage
-
-INDEX = "model_index.json"
-"""The file in a pipeline's folder that names its parts."""
 
 
 def open_pipeline(
@@ -51,20 +49,6 @@ def place_of(load: str, root: Path | None) -> str:
     """A folder beside the cascade file where there is one, else the id as it is."""
     beside = (root or Path()) / load
     return str(beside) if beside.exists() else load
-
-
-def folder_of(spec: PipelineStage, root: Path | None) -> Path | None:
-    """Where a pipeline lies on this machine; None where that is not known before it is opened."""
-    place = Path(place_of(spec.load, root))
-    if place.is_dir():
-        return place
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(spec.load, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
-        return None
 
 
 def class_name(spec: PipelineStage, folder: Path | None) -> str:

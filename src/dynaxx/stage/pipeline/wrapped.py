@@ -15,11 +15,12 @@ from torch import Tensor
 
 from dynaxx.errors import RunError, SpecError
 from dynaxx.signal.random import Draws
+from dynaxx.spec.facts import folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
-from dynaxx.stage.pipeline.open import class_name, dtype_of, folder_of, open_pipeline, pipeline_class
+from dynaxx.stage.pipeline.open import class_name, dtype_of, open_pipeline, pipeline_class
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
 from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
 from dynaxx.stage.stage import Request
@@ -51,7 +52,7 @@ class Wrapped:
         self.spec, self.root, self.texts = spec, root, texts or Texts()
         self.above, self.below, self.hands, self.allow_download = above, Memory(), hands, allow_download
         self.pipe: Any = None
-        self._folder = folder_of(spec, root)
+        self._folder = folder_of(spec.load, root)
         self._key = f"{spec.name} {id(self)}"
 
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
