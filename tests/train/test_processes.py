@@ -68,6 +68,21 @@ def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
     assert (tmp_path / "two/training/base/checkpoints/step-00000002").is_dir()
 
 
+def test_averaged_gradients_lie_as_the_weights_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fused optimiser reads both from first to last, so another layout gives each weight another's gradient."""
+    import torch
+
+    monkeypatch.setattr("accelerate.utils.reduce", lambda values, reduction: values)
+    layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    layer(torch.randn(1, 3, 5, 5)).sum().backward()
+    before = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
+    Machine(torch.device("cpu"), count=2).average_gradients(list(layer.parameters()))
+    for p, want in zip(layer.parameters(), before, strict=True):
+        assert p.grad is not None
+        assert p.grad.stride() == p.stride()
+        assert torch.equal(p.grad, want)
+
+
 def test_shares_of_a_batch_follow_one_another() -> None:
     import torch
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from dynaxx.errors import DataError, RunError, SpecError, StoppedError, UsageErr
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.train import Every, TrainStep, train
 from dynaxx.train.checkpoint import checkpoints, newest
+
+LOG = "training/base/log.jsonl"
 
 
 class StopError(Exception):
@@ -72,8 +75,29 @@ def test_a_crash_and_the_same_call_again_give_the_same_bits(tmp_path: Path) -> N
     assert [key for key in one if not torch.equal(one[key], other[key])] == []
     weights = "stages/base/diffusion_pytorch_model.safetensors"
     assert (straight / weights).read_bytes() == (broken / weights).read_bytes()
-    pairs = zip(log(straight), log(broken), strict=True)
-    assert all(a["step"] == b["step"] and a["loss"] == b["loss"] for a, b in pairs)
+    assert len(log(straight)) == 4
+    assert (straight / LOG).read_bytes() == (broken / LOG).read_bytes()
+
+
+def test_lines_that_were_waiting_at_a_stop_are_the_same_bits_too(tmp_path: Path) -> None:
+    spec, straight, broken, every = base_only(), tmp_path / "straight", tmp_path / "broken", Every(log=8)
+    train(spec, out=straight, every=every)
+    for step in (3, 11, 12):
+        with pytest.raises(StoppedError):
+            train(spec, out=broken, every=every, on_step=partial(kill_at, step))
+    train(spec, out=broken, every=every)
+    assert [line["step"] for line in log(broken)] == [8, 16, 20]
+    assert (straight / LOG).read_bytes() == (broken / LOG).read_bytes()
+    times = [json.loads(line) for line in (broken / LOG.replace("log.", "times.")).read_text().splitlines()]
+    assert [(line["step"], line["event"]) for line in times if "event" in line] == [
+        (0, "began"), (3, "saved"), (3, "began"), (11, "saved"), (11, "began"), (12, "saved"), (12, "began"),
+        (20, "saved"),
+    ]  # fmt: skip
+
+
+def kill_at(step: int, taken: TrainStep) -> None:
+    if taken.step == step:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_damaged_checkpoint_is_passed_over_by_name(tmp_path: Path) -> None:
@@ -91,7 +115,8 @@ def test_a_damaged_checkpoint_is_passed_over_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_step_saves_and_says_so(tmp_path: Path, kind: signal.Signals, code: int) -> None:
     before = signal.getsignal(kind)
-    with pytest.raises(StoppedError, match=rf"stage 'base', step 3: stopped by {kind.name}; all is saved") as stopped:
+    said = rf"stage 'base', step 3: stopped by {kind.name}; all is saved, \d.\d s after the signal. The same command"
+    with pytest.raises(StoppedError, match=said) as stopped:
         train(base_only(), out=tmp_path, on_step=lambda step: step.step == 3 and os.kill(os.getpid(), kind))
     assert stopped.value.exit_code == code
     assert signal.getsignal(kind) == before
@@ -121,7 +146,7 @@ def test_the_folder_is_a_cascade_with_its_lineage(tmp_path: Path) -> None:
         files = {path.name for path in (tmp_path / "stages" / name).iterdir()}
         assert files == {"config.json", "diffusion_pytorch_model.safetensors", "contract.json", "lineage.json"}
     assert Cascade.from_pretrained(tmp_path).sample("a small red circle").x.shape == (1, 3, 8, 8)
-    assert list((tmp_path / "training/bridge").glob("base-*.npy"))
+    assert list((tmp_path / "training/bridge/generated/base").glob("*.npy"))
 
 
 def test_batches_do_not_matter_to_what_is_seen(tmp_path: Path) -> None:

@@ -122,4 +122,7 @@ def _show(trained: Trained, console: Console) -> None:
     for name, made in trained.stages.items():
         before = " (before)" if name in trained.skipped else ""
         console.print(f"{name:>10}  {made['steps']} steps, {made['images']} images{before}", markup=False)
-    console.print(f"{trained.folder}. Draw from it: dynaxx sample {trained.folder}", markup=False)
+    if trained.complete:
+        console.print(f"{trained.folder}. Draw from it: dynaxx sample {trained.folder}", markup=False)
+    else:
+        console.print(f"{trained.folder}. Some stages are not trained yet.", markup=False)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from dynaxx.errors import RunError, SpecError
+from dynaxx.errors import SpecError
 from dynaxx.spec.bundled import FILE_NAME
 from dynaxx.spec.card import card
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.contract import contract_of
 from dynaxx.spec.files import dump
 from dynaxx.spec.graph import Node, first_nodes, nodes
-from dynaxx.spec.identity import stage_weights_id
+from dynaxx.spec.identity import stage_weights_id, stage_weights_ids
 from dynaxx.stage.build import weights_folder
 from dynaxx.stage.stage import SavesWeights, Stage
-from dynaxx.store.atomic import write_text
+from dynaxx.store.atomic import make_folder, write_text
 
 LINEAGE = "lineage.json"
 
@@ -32,11 +33,20 @@ def check_lineage(spec: CascadeSpec, root: Path | None) -> None:
         file = weights_folder(stage, root) / LINEAGE
         if not file.is_file():
             continue
-        have, want = json.loads(file.read_text("utf-8")).get("weights_id"), stage_weights_id(spec, stage.name)
-        if have not in (None, want):
-            problem = f"{file.parent} holds weights for other settings (weights_id {have}, not {want})."
+        have, want = json.loads(file.read_text("utf-8")).get("weights_id"), stage_weights_ids(spec, stage.name)
+        if have not in (None, *want):
+            problem = f"{file.parent} holds weights for other settings (weights_id {have}, not {want[0]})."
             fix = "Set the stage back to what they were made with, or make them anew."
             raise SpecError(f"stage {stage.name!r}", problem, fix)
+
+
+def weights_digest(folder: Path) -> str:
+    """The sha256 of the weights that lie in a stage's folder, whatever their files are called; of nothing without."""
+    found = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            found.update(hashlib.file_digest(opened, "sha256").digest())
+    return found.hexdigest()
 
 
 def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path, *, size: tuple[int, ...] | None = None) -> Path:
@@ -58,7 +68,7 @@ def save_stage(
     spec: CascadeSpec, node: Node, stage: Stage, folder: Path, *, lineage: Mapping[str, Any] | None = None
 ) -> None:
     """Write one stage's weights, contract and, last of all, its lineage, with what else is known of its making."""
-    place = _made(folder / "stages" / node.stage.name)
+    place = make_folder(folder / "stages" / node.stage.name)
     if isinstance(stage, SavesWeights):
         stage.save(place)
     write_text(place / "contract.json", contract_of(spec, node).model_dump_json(indent=2) + "\n")
@@ -74,11 +84,3 @@ def save_head(
     own = spec.model_copy(update={"stages": tuple(stages)})
     write_text(folder / "README.md", card(own, size=size))
     write_text(folder / FILE_NAME, dump(own))
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(str(folder), f"cannot be made ({error.strerror}).", "Choose another folder.") from error
-    return folder

@@ -24,6 +24,8 @@ RUN_ONLY = ("name", "role", "solver", "weights", "repeat", "call", "inputs", "ou
 """Stage fields that are no part of what was trained, or enter it in another form (inputs and out, as grids)."""
 NOT_SAMPLED = ("name", "role", "weights", "repeat", "inputs", "out", "train")
 """Stage fields that change no sample, or enter in another form; where weights lie does not say what they are."""
+PLACES = ("path", "font")
+"""Where data lies does not say what it is; a training knows it by its content."""
 
 
 def digest(data: Any) -> str:
@@ -41,7 +43,34 @@ def stage_weights_id(spec: CascadeSpec, name: str) -> str:
     Raises:
         SpecError: if there is no such stage.
     """
-    return _weights_id(spec, name, resolve(spec))
+    return digest(stage_facts(spec, name))
+
+
+def stage_weights_ids(spec: CascadeSpec, name: str) -> tuple[str, str]:
+    """The id, and the one that the stage had when the path of the data was part of it: folders of then are still good.
+
+    Raises:
+        SpecError: if there is no such stage.
+    """
+    return stage_weights_id(spec, name), digest(_facts(spec, name, resolve(spec), places=True))
+
+
+def stage_facts(spec: CascadeSpec, name: str) -> dict[str, Any]:
+    """All that a stage learns from, as the plain data that its id is the digest of.
+
+    Raises:
+        SpecError: if there is no such stage.
+    """
+    return _facts(spec, name, resolve(spec))
+
+
+def stage_run_id(spec: CascadeSpec, name: str) -> str:
+    """The id of all that changes what a stage makes of its inputs: its `weights_id`, solver, and levels.
+
+    Raises:
+        SpecError: if there is no such stage.
+    """
+    return digest(_sampled(spec, _named(spec, name), resolve(spec)))
 
 
 def run_id(spec: CascadeSpec) -> str:
@@ -64,7 +93,7 @@ def _sampled(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> dict[str, Any
         said["solver"] = _without(said.get("solver", plain(stage.solver)), "eta")
     return {
         **said,
-        "weights_id": _weights_id(spec, stage.name, grids),
+        "weights_id": digest(_facts(spec, stage.name, grids)),
         "out": [out_as_resolved(spec, stage, grid) for grid in grids.outs[stage.name]],
         "inputs": {
             key: {
@@ -79,19 +108,22 @@ def _sampled(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> dict[str, Any
     }  # fmt: skip
 
 
-def _weights_id(spec: CascadeSpec, name: str, grids: Grids) -> str:
+def _named(spec: CascadeSpec, name: str) -> StageSpec:
     stage = next((stage for stage in spec.stages if stage.name == name), None)
     if stage is None:
         names = [stage.name for stage in spec.stages]
         raise SpecError(f"stage {name!r}", "is unknown.", f"{did_you_mean(name, names)}Known: {', '.join(names)}.")
-    return digest(
-        {
-            **_without(_said(stage), *RUN_ONLY),
-            **(_taught(spec, stage, grids) if isinstance(stage, TRAINABLE) else {}),
-            "out": out_as_resolved(spec, stage, grids.outs[name][0]),
-            "inputs": {key: _edge(spec, stage, key, grids) for key in stage.inputs},
-        }
-    )
+    return stage
+
+
+def _facts(spec: CascadeSpec, name: str, grids: Grids, *, places: bool = False) -> dict[str, Any]:
+    stage = _named(spec, name)
+    return {
+        **_without(_said(stage), *RUN_ONLY),
+        **(_taught(spec, stage, grids, places) if isinstance(stage, TRAINABLE) else {}),
+        "out": out_as_resolved(spec, stage, grids.outs[name][0]),
+        "inputs": {key: _edge(spec, stage, key, grids) for key in stage.inputs},
+    }
 
 
 def _said(stage: StageSpec) -> dict[str, Any]:
@@ -99,14 +131,14 @@ def _said(stage: StageSpec) -> dict[str, Any]:
     return plain(stage) | ({"prediction": stage.predicts} if isinstance(stage, DiffusionStage) else {})
 
 
-def _taught(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> dict[str, Any]:
-    train = getattr(stage, "train", None)
+def _taught(spec: CascadeSpec, stage: StageSpec, grids: Grids, places: bool) -> dict[str, Any]:
+    train, data = getattr(stage, "train", None), plain(spec.data)
     trained_on = upstream(stage) if train and train.generated > 0 else ()
     return {
         "train": _without(plain(train) or {}, "gradient_checkpointing"),
-        "data": plain(spec.data),
+        "data": data if places or data is None else _without(data, *PLACES),
         "condition": plain(spec.condition),
-        "upstream": [_weights_id(spec, name, grids) for name in trained_on],
+        "upstream": [digest(_facts(spec, name, grids, places=places)) for name in trained_on],
     }
 
 

@@ -18,6 +18,7 @@ WAYS_OUT = {
     errno.ENOSPC: "The disk is full: free some space, or choose a folder elsewhere.",
     errno.EDQUOT: "Your quota is used up: free some space, or choose a folder elsewhere.",
     errno.ENOENT: "Its folder is not there (any more): make it first.",
+    errno.EEXIST: "A file of that name is there: choose another name, or remove it.",
     errno.ENOTDIR: "A part of its path is a file: choose another name.",
     errno.EISDIR: "A folder of that name is there: choose another name, or remove it.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
@@ -29,7 +30,7 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_bytes(path: Path | str, data: bytes) -> None:
+def write_bytes(path: Path | str, data: bytes | memoryview) -> None:
     """Write `data` to `path`, whole or not at all, and on disk when this returns.
 
     A temporary file beside it is written and flushed to disk, renamed over `path`, and the folder flushed. What a link
@@ -44,6 +45,23 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         reason = (error.strerror or str(error)).lower()
         fix = WAYS_OUT.get(error.errno or 0, "")
         raise RunError(str(path), f"cannot be written: {reason}.", fix) from error
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder to write to, parents too, each of them on disk when this returns.
+
+    Raises:
+        RunError: where it cannot be made.
+    """
+    try:
+        missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
+        for place in reversed(missing):
+            place.mkdir(exist_ok=True)
+            _flush_folder(place.parent)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(str(folder), f"cannot be made: {reason}.", WAYS_OUT.get(error.errno or 0, "")) from error
+    return folder
 
 
 def publish(aside: Path, target: Path) -> None:
@@ -67,7 +85,7 @@ def publish(aside: Path, target: Path) -> None:
     shutil.rmtree(stale, ignore_errors=True)
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, data: bytes | memoryview) -> None:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -21,6 +21,11 @@ from dynaxx.train.step import TrainStep, by_level
 
 PATIENCE = 8
 """As many steps in a row may fail before the training does."""
+SPIKE, SETTLED, MEMORY = 8.0, 20, 0.95
+"""A gradient's norm is a spike where it is so many times the usual one, after so many steps; how much of the usual one
+is left after a step."""
+SHOWN = 5
+"""How many samples an error names."""
 
 
 @final
@@ -32,11 +37,23 @@ class Passed:
     grad_norm: float
     by_level: dict[str, float]
     ids: tuple[str, ...]
+    """Those of this process."""
 
     @property
     def finite(self) -> bool:
         """Whether loss and gradient are numbers."""
         return abs(self.loss) < float("inf") and self.grad_norm < float("inf")
+
+
+@final
+@dataclass(frozen=True)
+class Strange:
+    """A step that was skipped, or whose gradient was far above the `usual` norm, and its samples."""
+
+    event: Literal["skipped", "spike"]
+    usual: float
+    passed: Passed
+    ids: tuple[str, ...]
 
 
 def fit(fitting: Fitting, pairs: list[Pairs]) -> Iterator[TrainStep]:
@@ -57,10 +74,11 @@ def fit(fitting: Fitting, pairs: list[Pairs]) -> Iterator[TrainStep]:
             upcoming = pool.submit(_batches, fitting, pairs, fitting.step + 1)
             rate = learning_rate(fitting.train.optimizer, fitting.step, fitting.train.steps)
             passed = _evaluate(fitting, batches)
+            strange = _strange(fitting, passed)
             _take(fitting, passed, rate)
             if fitting.failed >= PATIENCE:
-                raise _diverged(fitting, passed)
-            yield _told(fitting, passed, rate, time.perf_counter() - start)
+                raise _diverged(fitting, strange)
+            yield _told(fitting, passed, rate, time.perf_counter() - start, strange)
 
 
 def _batches(fitting: Fitting, pairs: list[Pairs], step: int) -> list[Batch]:
@@ -85,7 +103,7 @@ def _evaluate(fitting: Fitting, batches: list[Batch]) -> Passed:
     norm, every = optimiser.clip(), torch.cat(losses)
     loss = machine.mean(every.mean())
     ids = tuple(name for batch in batches for name in batch.ids)
-    return Passed(loss.item(), norm.item(), _by_level(fitting.stage, batches, every), ids)
+    return Passed(loss.item(), norm.item(), _by_level(fitting, batches, every), ids)
 
 
 def losses_of(stage: Trainable, batch: Batch) -> Tensor:
@@ -95,12 +113,23 @@ def losses_of(stage: Trainable, batch: Batch) -> Tensor:
     return stage.loss(batch.x, batch.inputs, batch.condition)
 
 
-def _by_level(stage: Trainable, batches: list[Batch], losses: Tensor) -> dict[str, float]:
-    if not isinstance(stage, Diffusion):
+def _by_level(fitting: Fitting, batches: list[Batch], losses: Tensor) -> dict[str, float]:
+    if not isinstance(fitting.stage, Diffusion):
         return {}
-    logsnr = stage.process.level(torch.cat([batch.t for batch in batches])).logsnr
+    logsnr = fitting.stage.process.level(torch.cat([batch.t for batch in batches])).logsnr
     assert isinstance(logsnr, Tensor)
-    return by_level(losses, logsnr)
+    return by_level(fitting.machine.all_of(losses), fitting.machine.all_of(logsnr))
+
+
+def _strange(fitting: Fitting, passed: Passed) -> Strange | None:
+    """What is strange about a step, and over which samples of all processes; the usual norm takes the step in."""
+    usual, norm = fitting.usual, passed.grad_norm
+    spike = passed.finite and fitting.step >= SETTLED and norm > SPIKE * usual > 0
+    if passed.finite:
+        fitting.usual = MEMORY * usual + (1 - MEMORY) * (SPIKE * usual if spike else norm) if usual else norm
+    if passed.finite and not spike:
+        return None
+    return Strange("spike" if spike else "skipped", usual, passed, fitting.machine.all_names(passed.ids))
 
 
 def _take(fitting: Fitting, passed: Passed, rate: float) -> None:
@@ -123,19 +152,22 @@ def _seed(fitting: Fitting) -> None:
     torch.manual_seed(int(draws.bits("torch", (1,), draw=fitting.machine.rank)))
 
 
-def _told(fitting: Fitting, passed: Passed, rate: float, seconds: float) -> TrainStep:
+def _told(fitting: Fitting, passed: Passed, rate: float, seconds: float, strange: Strange | None) -> TrainStep:
     return TrainStep(
         stage=fitting.stage.spec.name, step=fitting.step, steps=fitting.train.steps, loss=passed.loss,
         grad_norm=passed.grad_norm, lr=rate, images=fitting.images, images_per_s=fitting.batch / seconds,
-        skipped=fitting.skipped, by_level=passed.by_level,
+        skipped=fitting.skipped, by_level=passed.by_level, event=strange.event if strange else "",
+        usual=strange.usual if strange else 0.0, samples=strange.ids if strange else (),
     )  # fmt: skip
 
 
-def _diverged(fitting: Fitting, passed: Passed) -> RunError:
-    shown = ", ".join(dict.fromkeys(passed.ids[:5]))
+def _diverged(fitting: Fitting, strange: Strange | None) -> RunError:
+    assert strange is not None
+    passed, names = strange.passed, list(dict.fromkeys(strange.ids))
+    shown = ", ".join(names[:SHOWN])
     problem = (
         f"the loss is {passed.loss:g} and the gradient's norm {passed.grad_norm:g} in {PATIENCE} steps in a row, "
-        f"the last over samples {shown}{', ...' if len(passed.ids) > 5 else ''}."
+        f"the last over samples {shown}{', ...' if len(names) > SHOWN else ''}."
     )
     fix = "Look at these samples; or lower train.optimizer.lr, which is another training: choose another --out for it."
     return RunError(f"stage {fitting.stage.spec.name!r}, step {fitting.step}", problem, fix)

@@ -20,12 +20,16 @@ Trainable = Diffusion | Regression
 
 @final
 class Fitting:
-    """`step` steps over `images` images are done, `skipped` of them without effect, the last `failed` among them."""
+    """`step` steps over `images` images are done, `skipped` of them without effect, the last `failed` among them.
+
+    `usual` is the norm that gradients have had lately.
+    """
 
     def __init__(self, stage: Trainable, machine: Machine) -> None:
         self.stage, self.machine = stage, machine
         self.train = stage.spec.train or TrainingSpec()
         self.step = self.images = self.skipped = self.failed = 0
+        self.usual = 0.0
         network = stage.network
         machine.lay_out(network, self.train.crop or stage.grid.size)
         if self.train.gradient_checkpointing:
@@ -50,7 +54,7 @@ class Fitting:
         """The numbers that go with the tensors."""
         return {
             "step": self.step, "images": self.images, "skipped": self.skipped, "failed": self.failed,
-            "steps": self.train.steps, "scaler": self.optimiser.scaler.state_dict(),
+            "usual": self.usual, "steps": self.train.steps, "scaler": self.optimiser.scaler.state_dict(),
         }  # fmt: skip
 
     def load(self, tensors: Mapping[str, dict[str, Tensor]], counts: Mapping[str, Any]) -> None:
@@ -59,6 +63,6 @@ class Fitting:
         self.ema.load(tensors["ema"])
         self.optimiser.load(tensors["optimizer"])
         self.step, self.images, self.skipped = counts["step"], counts["images"], counts["skipped"]
-        self.failed = counts.get("failed", 0)
+        self.failed, self.usual = counts.get("failed", 0), counts.get("usual", 0.0)
         if self.optimiser.scaler.is_enabled():
             self.optimiser.scaler.load_state_dict(counts["scaler"])

@@ -11,8 +11,9 @@ from typing import Any, final
 from dynaxx.engine.folder import LINEAGE
 from dynaxx.errors import RunError
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.identity import stage_weights_id
+from dynaxx.spec.identity import PLACES, stage_weights_ids
 from dynaxx.spec.override import override
+from dynaxx.store.atomic import make_folder
 
 
 @final
@@ -28,11 +29,7 @@ class RunFolder:
         Raises:
             RunError: where it cannot be made.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise RunError(str(self.path), f"cannot be made: {reason}.", "Choose another folder.") from error
+        make_folder(self.path)
 
     @property
     def lock(self) -> Path:
@@ -56,6 +53,14 @@ class RunFolder:
         """A stage's checkpoints."""
         return self.notes(name) / "checkpoints"
 
+    def make_checkpoints(self, name: str) -> Path:
+        """A stage's checkpoints, the folder made.
+
+        Raises:
+            RunError: where it cannot be made.
+        """
+        return make_folder(self.checkpoints(name))
+
     def lineage(self, name: str) -> dict[str, Any] | None:
         """How a finished stage was made; None while it is not finished."""
         try:
@@ -67,12 +72,12 @@ class RunFolder:
     def finished(self, spec: CascadeSpec, name: str, data: str) -> bool:
         """Whether the stage was trained to the end by this very recipe, on the data of this fingerprint."""
         lineage = self.lineage(name) or {}
-        return lineage.get("weights_id") == stage_weights_id(spec, name) and lineage.get("data", data) == data
+        return lineage.get("weights_id") in stage_weights_ids(spec, name) and lineage.get("data", data) == data
 
 
-def recipe_id(spec: CascadeSpec, name: str) -> str:
-    """The id of a stage's training but for its length, so that it can be trained on for longer."""
-    return stage_weights_id(override(spec, {f"{name}.train.steps": 1}), name)
+def with_steps(spec: CascadeSpec, name: str, steps: int) -> CascadeSpec:
+    """The cascade with a stage trained for so many steps."""
+    return override(spec, {f"{name}.train.steps": steps})
 
 
 def check_apart(spec: CascadeSpec, folder: Path) -> None:
@@ -91,17 +96,22 @@ def check_apart(spec: CascadeSpec, folder: Path) -> None:
 def settled(spec: CascadeSpec, root: Path | None, folder: Path) -> CascadeSpec:
     """The cascade with paths that started at `root` starting at `folder`, as its file will lie there."""
     changes: dict[str, Any] = {}
-    if (path := getattr(spec.data, "path", None)) is not None:
-        assert spec.data is not None
-        changes["data"] = spec.data.model_copy(update={"path": _moved(path, root, folder)})
+    if spec.data is not None:
+        changes["data"] = _settled(spec.data, root, folder)
     stages = []
     for stage in spec.stages:
         update: dict[str, Any] = {} if stage.weights is None else {"weights": _moved(stage.weights, root, folder)}
         data: Any = getattr(stage, "data", None)
-        if getattr(data, "path", None) is not None:
-            update["data"] = data.model_copy(update={"path": _moved(data.path, root, folder)})
+        if data is not None:
+            update["data"] = _settled(data, root, folder)
         stages.append(stage.model_copy(update=update) if update else stage)
     return spec.model_copy(update={**changes, "stages": tuple(stages)})
+
+
+def _settled(data: Any, root: Path | None, folder: Path) -> Any:
+    """Data whose files are named from `folder`."""
+    named = {key: value for key in PLACES if (value := getattr(data, key, None)) is not None}
+    return data.model_copy(update={key: _moved(value, root, folder) for key, value in named.items()})
 
 
 def _moved(path: str, root: Path | None, folder: Path) -> str:

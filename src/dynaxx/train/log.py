@@ -1,18 +1,20 @@
-"""What a training leaves on record: a line of JSON now and then, and an experiment tracker where one is asked for."""
+"""What a training leaves on record: lines of JSON now and then, and an experiment tracker where one is asked for."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, final
 
 from dynaxx.errors import MissingExtraError
-from dynaxx.store.atomic import write_text
+from dynaxx.store.lines import Line, Lines
 from dynaxx.train.step import TrainStep
+from dynaxx.train.writer import Saved
 
 ReportTo = Literal["tensorboard", "trackio"]
+LOG, EVENTS, TIMES = "log.jsonl", "events.jsonl", "times.jsonl"
 
 
 class Tracker(Protocol):
@@ -27,49 +29,91 @@ class Tracker(Protocol):
 
 @final
 class Log:
-    """`log.jsonl`: every `every`-th step and the last, with losses averaged since the line before.
+    """Three files, and the steps that wait for their line.
 
-    Lines after step `since` are dropped on opening, as a training that goes on from there writes them again.
+    `log.jsonl`: every `every`-th step and the last, with losses averaged since the line before. `events.jsonl`: steps
+    that were skipped or had a strange gradient, with their samples. Both are functions of the training alone: lines
+    after step `since` are dropped on opening, as a training that goes on from there writes them again. `times.jsonl`
+    is what the clock saw: speed, checkpoints, beginnings; it is only added to.
     """
 
-    def __init__(self, path: Path, *, every: int, since: int, tracker: Tracker | None = None) -> None:
-        self._every, self._tracker, self._waiting = every, tracker, list[TrainStep]()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "".join(f"{line}\n" for line in _lines(path) if (_step(line) or 0) <= since))
-        self._file = path.open("a", encoding="utf-8")
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        every: int,
+        since: int,
+        waiting: Sequence[Mapping[str, Any]] = (),
+        tracker: Tracker | None = None,
+    ) -> None:
+        self._every, self._tracker = every, tracker
+        self._waiting = [TrainStep.from_json(step) for step in waiting]
+
+        def before(line: Line) -> bool:
+            return isinstance(line.get("step"), int) and line["step"] <= since
+
+        self._log, self._events = Lines(folder / LOG, keep=before), Lines(folder / EVENTS, keep=before)
+        self._times = Lines(folder / TIMES)
+        self._clock(since, {"event": "began"})
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        for file in (self._log, self._events, self._times):
+            file.__exit__(kind, error, at)
         if self._tracker:
             self._tracker.close()
 
     def add(self, step: TrainStep) -> None:
         """Take in a step."""
         self._waiting.append(step)
+        if step.event:
+            self._events.add(step.event_line())
         if step.step % self._every and step.step < step.steps:
             return
-        line = averaged(self._waiting)
+        line, speed = averaged(self._waiting), images_per_s(self._waiting)
         self._waiting.clear()
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        self._log.add(line)
+        self._clock(step.step, {"images_per_s": round(speed, 3)})
         if self._tracker:
             numbers = {key: value for key, value in line.items() if isinstance(value, float)}
+            numbers["images_per_s"] = speed
             self._tracker.add({f"{step.stage}/{key}": value for key, value in numbers.items()}, step.step)
 
+    def waiting(self) -> list[dict[str, Any]]:
+        """The steps that wait for their line, as plain data for a checkpoint."""
+        return [step.to_json() for step in self._waiting]
 
-def averaged(steps: list[TrainStep]) -> dict[str, Any]:
-    """The last step's record, its losses, speed and gradient being means over all of them."""
-    last, line = steps[-1], steps[-1].to_json()
-    levels = line.pop("by_level")
-    for key in ("loss", "grad_norm"):
-        line[key] = _mean([getattr(step, key) for step in steps])
-    line["images_per_s"] = len(steps) / sum(1 / step.images_per_s for step in steps)
-    names = dict.fromkeys([name for step in steps for name in step.by_level])
-    levels = {name: _mean([step.by_level[name] for step in steps if name in step.by_level]) for name in names}
-    return line | {f"loss_{name}": value for name, value in sorted(levels.items())} | {"step": last.step}
+    def sync(self) -> None:
+        """Bring all lines to disk, so that a checkpoint is never there without those that belong before it."""
+        self._log.sync()
+        self._events.sync()
+
+    def saved(self, saved: Saved) -> None:
+        """Note a checkpoint."""
+        self._clock(saved.step, {"event": "saved", "stall_s": saved.stall_s, "write_s": saved.write_s})
+
+    def _clock(self, step: int, facts: Mapping[str, Any]) -> None:
+        self._times.add({"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "step": step, **facts})
+
+
+def averaged(steps: Sequence[TrainStep]) -> dict[str, Any]:
+    """The last step's record, its losses and gradient being means over all of them."""
+    last = steps[-1]
+    line: dict[str, Any] = {
+        "stage": last.stage, "step": last.step, "steps": last.steps, "lr": last.lr, "images": last.images,
+        "skipped": last.skipped, "loss": _mean([step.loss for step in steps]),
+        "grad_norm": _mean([step.grad_norm for step in steps]),
+    }  # fmt: skip
+    for name in sorted({name for step in steps for name in step.by_level}):
+        line[f"loss_{name}"] = _mean([step.by_level[name] for step in steps if name in step.by_level])
+    return line
+
+
+def images_per_s(steps: Sequence[TrainStep]) -> float:
+    """The speed over steps of one size."""
+    return len(steps) / sum(1 / step.images_per_s for step in steps)
 
 
 def open_tracker(kind: ReportTo | None, folder: Path) -> Tracker | None:
@@ -120,22 +164,6 @@ class Trackio:
     def close(self) -> None:
         """Write what is left."""
         self._run.finish()
-
-
-def _lines(path: Path) -> list[str]:
-    """The whole lines of a log; damaged ones, as the last that was cut short, are left out."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_text("utf-8", errors="replace").splitlines() if _step(line) is not None]
-
-
-def _step(line: str) -> int | None:
-    """The step that a line is about; None where it is damaged."""
-    try:
-        step = json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return step if isinstance(step, int) else None
 
 
 def _mean(values: list[float]) -> float | None:

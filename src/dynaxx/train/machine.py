@@ -79,6 +79,27 @@ class Machine:
         found: Tensor = gather(value.reshape(1))
         return found.max()
 
+    def anyone(self, said: bool) -> bool:
+        """Whether any process says so."""
+        return said if self.count == 1 else bool(self.largest(torch.tensor(int(said), device=self.device)))
+
+    def all_of(self, values: Tensor) -> Tensor:
+        """The values `(N,)` of all processes, in their order."""
+        if self.count == 1:
+            return values
+        from accelerate.utils import gather
+
+        found: Tensor = gather(values)
+        return found
+
+    def all_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The names that all processes give, in their order."""
+        if self.count == 1:
+            return names
+        from accelerate.utils import gather_object
+
+        return tuple(gather_object(list(names)))
+
     def average_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Replace every gradient by its mean over all processes, in one message."""
         if self.count == 1:
@@ -86,7 +107,7 @@ class Machine:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
         for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            p.grad = part.view_as(p).clone()
+            p.grad = torch.empty_like(p).copy_(part.view_as(p))  # in the weight's own layout: the optimiser reads both
 
     def wait(self) -> None:
         """Until all processes have come this far."""

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.run import OnStep
 from dynaxx.engine.runtime import Runtime
 from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
@@ -23,14 +24,23 @@ COLUMNS, GAP, CELL = 8, 2, 64
 
 
 def stage_preview(
-    spec: CascadeSpec, node: Node, stage: Stage, material: Material, sizes: Mapping[str, tuple[int, ...]], device: str
+    spec: CascadeSpec,
+    node: Node,
+    stage: Stage,
+    material: Material,
+    sizes: Mapping[str, tuple[int, ...]],
+    device: str,
+    *,
+    on_step: OnStep | None = None,
 ) -> Tensor | None:
     """Rows: the truth of each input, the stage's sample, the truth; None for what is no picture."""
     if not _pictures(node):
         return None
     rows = _spread(len(material.signals))
     given = {parent: material.signals.at(sizes[parent], rows) for parent in node.parents}
-    samples = _sample(spec, {node.stage.name: stage}, material, rows, device, given=given, until=node.name)
+    samples = _sample(
+        spec, {node.stage.name: stage}, material, rows, device, given=given, until=node.name, on_step=on_step
+    )
     return grid([*given.values(), samples[node.name], material.signals.at(node.grid.size, rows)])
 
 
@@ -74,12 +84,13 @@ def _sample(
     *,
     given: Mapping[str, Tensor] | None = None,
     until: str | None = None,
+    on_step: OnStep | None = None,
 ) -> Mapping[str, Tensor]:
     facts = [material.signals.facts[row] for row in rows]
     labels = [fact.label for fact in facts if fact.label is not None] if spec.condition.label else None
     prompts = [fact.caption for fact in facts] if spec.condition.text else None
     cascade, num = Cascade(spec, stages, runtime=Runtime(device=device)), 1 if prompts or labels else len(rows)
-    return cascade.sample(prompts, labels=labels, num=num, given=given, until=until, keep=True).stages
+    return cascade.sample(prompts, labels=labels, num=num, given=given, until=until, keep=True, on_step=on_step).stages
 
 
 def _pictures(node: Node) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -12,34 +12,40 @@ import torch
 
 from dynaxx.data.sample import Dataset
 from dynaxx.engine.folder import save_head
+from dynaxx.engine.stop import Stop
 from dynaxx.errors import UsageError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.problem import did_you_mean, listed
-from dynaxx.spec.stage import DiffusionStage, RegressionStage
+from dynaxx.store.lock import Lock, locked
 from dynaxx.train.folder import RunFolder, check_apart, settled
-from dynaxx.train.lock import locked
 from dynaxx.train.log import ReportTo
 from dynaxx.train.machine import Machine
 from dynaxx.train.material import Material, gather
 from dynaxx.train.preview import chain_preview, write_picture
 from dynaxx.train.session import Every, Session
+from dynaxx.train.standing import trainable
 from dynaxx.train.step import TrainStep
-from dynaxx.train.stop import Stop, stopped
+from dynaxx.train.stop import asked_anywhere
 
 
 @final
 @dataclass(frozen=True)
 class Trained:
-    """What a training did: the folder, and per stage how it was made; `skipped` were finished before."""
+    """What a training did: the folder, and per stage how it was made; `skipped` were finished before.
+
+    `complete`: every stage of the cascade is finished, so it can be drawn from.
+    """
 
     folder: Path
     stages: dict[str, dict[str, Any]]
     skipped: tuple[str, ...]
+    complete: bool
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain data."""
-        return {"folder": str(self.folder), "stages": self.stages, "skipped": list(self.skipped)}
+        skipped = list(self.skipped)
+        return {"folder": str(self.folder), "stages": self.stages, "skipped": skipped, "complete": self.complete}
 
 
 def train(
@@ -85,20 +91,24 @@ def train(
     if data is None:
         check_apart(spec, folder.path)
     folder.make()
-    with locked(folder.lock) if machine.first else nullcontext(), _own_draws(machine.device):
+    with _alone(folder, machine) as lock, _own_draws(machine.device):
         material = _material(spec, data, folder, machine)
-        session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note)
+        session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note, lock)
         for name in chosen:
             session.standing.check(name, chosen)
+        for name in trainable(spec):
+            if name not in chosen:
+                session.standing.check_kept(name)
         skipped = [name for name in chosen if session.standing.finished(name)]
         machine.wait()  # until all have looked, before one changes anything
         if machine.first:
-            save_head(spec, folder.path)  # only now: what is refused leaves a finished cascade as it was
+            save_head(session.standing.head(), folder.path)  # only now: what is refused changes nothing
         _fit(session, chosen, skipped, machine)
-        if machine.first and all(session.standing.finished(name) for name in _trainable(graph)):
+        complete = all(session.standing.finished(name) for name in trainable(spec))
+        if machine.first and complete:
             shown = chain_preview(spec, graph, session.all_stages(), material, str(machine.device))
             write_picture(shown, folder.path / "samples.png")
-    return Trained(folder.path, {name: folder.lineage(name) or {} for name in chosen}, tuple(skipped))
+    return Trained(folder.path, {name: folder.lineage(name) or {} for name in chosen}, tuple(skipped), complete)
 
 
 def _fit(session: Session, chosen: Sequence[str], skipped: Sequence[str], machine: Machine) -> None:
@@ -108,8 +118,18 @@ def _fit(session: Session, chosen: Sequence[str], skipped: Sequence[str], machin
                 session.note(f"{name} is finished.")
             else:
                 session.fit(name, stop)
-            if asked := stop.anywhere(machine):
-                raise stopped(f"stage {name!r}", asked)
+            if asked := asked_anywhere(stop, machine):
+                raise stop.error(f"stage {name!r}", asked)
+
+
+@contextmanager
+def _alone(folder: RunFolder, machine: Machine) -> Iterator[Lock | None]:
+    """The run folder is this training's; the first process holds it for all."""
+    if not machine.first:
+        yield None
+        return
+    with locked(folder.lock, folder=folder.path, what="training") as lock:
+        yield lock
 
 
 def _material(spec: CascadeSpec, data: Dataset | None, folder: RunFolder, machine: Machine) -> Material:
@@ -127,14 +147,9 @@ def _own_draws(device: torch.device) -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-def _trainable(graph: Sequence[Node]) -> list[str]:
-    """The stages that have something to learn, in order."""
-    able = [node.stage for node in graph if isinstance(node.stage, DiffusionStage | RegressionStage)]
-    return list(dict.fromkeys(stage.name for stage in able if not stage.weights))
-
-
 def _chosen(spec: CascadeSpec, graph: Sequence[Node], asked: Sequence[str] | None) -> list[str]:
-    able = _trainable(graph)
+    names = trainable(spec)
+    able = list(dict.fromkeys(node.stage.name for node in graph if node.stage.name in names))
     for name in asked or ():
         if name not in able:
             fix = f"{did_you_mean(name, able)}It has: {listed(able)}."

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import torch
 
-from dynaxx.engine.folder import LINEAGE, save_stage
+from dynaxx.engine.folder import LINEAGE, save_head, save_stage, weights_digest
+from dynaxx.engine.stop import Stop
 from dynaxx.signal.random import Draws
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
-from dynaxx.spec.identity import stage_weights_id
+from dynaxx.spec.identity import digest, stage_facts, stage_run_id, stage_weights_id
 from dynaxx.spec.stage import DiffusionStage, RegressionStage
 from dynaxx.stage.build import build_stages, weights_folder
 from dynaxx.stage.diffusion import Diffusion
 from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.weights import load_weights
-from dynaxx.train.checkpoint import save_checkpoint
+from dynaxx.store.lock import Lock
 from dynaxx.train.fit import fit
 from dynaxx.train.fitting import Fitting, Trainable
-from dynaxx.train.folder import RunFolder, recipe_id
-from dynaxx.train.generated import generated
+from dynaxx.train.folder import RunFolder, with_steps
+from dynaxx.train.generated import RENEWED_FROM_STD, Answers
 from dynaxx.train.log import Log, ReportTo, open_tracker
 from dynaxx.train.machine import Machine
 from dynaxx.train.material import Material
@@ -32,7 +34,12 @@ from dynaxx.train.pairs import Pairs
 from dynaxx.train.preview import stage_preview, write_picture
 from dynaxx.train.standing import Standing, training
 from dynaxx.train.step import TrainStep
-from dynaxx.train.stop import Stop, stopped
+from dynaxx.train.stop import asked_anywhere
+from dynaxx.train.writer import Writer
+
+
+class _NoPictureError(Exception):
+    """Somebody asked to stop while a picture was drawn."""
 
 
 @final
@@ -59,6 +66,7 @@ class Session:
     report_to: ReportTo | None
     on_step: Callable[[TrainStep], None] | None
     note: Callable[[str], None]
+    lock: Lock | None
     _stages: dict[str, Stage] = field(default_factory=dict)
 
     @property
@@ -71,7 +79,7 @@ class Session:
         own = [node for node in self.graph if node.stage.name == name]
         train = training(self.spec, name)
         machine, stage = Machine.of(self.device, train.precision), self._fresh(own, train.seed)
-        made = self._generated(own[0], machine) if train.generated else None
+        made = self._generated(own[0], machine, stop) if train.generated else None
         pairs = [
             Pairs(self.spec.condition, self.graph, node, self.material, generated=made, device=machine.device)
             for node in own
@@ -80,52 +88,77 @@ class Session:
         fitting = Fitting(stage, machine)
         if checkpoint:
             fitting.load(checkpoint.tensors, checkpoint.state)
-            self.note(f"{name} goes on from step {fitting.step}.")
-        self._loop(fitting, pairs, own[0], stop)
+            self.note(f"{name} goes on from step {fitting.step}{_moved(checkpoint.state, machine)}.")
+        waiting = checkpoint.state.get("log", ()) if checkpoint else ()
         if machine.first:
+            self._loop(fitting, pairs, own[0], stop, waiting)
             self._finish(fitting, own[0])
+        else:
+            self._follow(fitting, pairs, stop)
         machine.wait()
-        self._stages[name] = stage
 
     def all_stages(self) -> dict[str, Stage]:
         """Every stage of the cascade, ready to sample."""
         return {node.stage.name: self._ready(node) for node in self.graph}
 
-    def _loop(self, fitting: Fitting, pairs: list[Pairs], node: Node, stop: Stop) -> None:
-        notes, first = self.folder.notes(node.stage.name), fitting.machine.first
-        tracker = open_tracker(self.report_to, self.folder.path) if first else None
-        path = notes / ("log.jsonl" if first else f"log-{fitting.machine.rank}.jsonl")
-        due = False
-        with Log(path, every=self.every.log, since=fitting.step, tracker=tracker) as log:
+    def _loop(
+        self, fitting: Fitting, pairs: list[Pairs], node: Node, stop: Stop, waiting: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """The loop of the process that writes: steps, log, checkpoints, pictures."""
+        name, notes = node.stage.name, self.folder.notes(node.stage.name)
+        tracker, due = open_tracker(self.report_to, self.folder.path), False
+        log = Log(notes, every=self.every.log, since=fitting.step, waiting=waiting, tracker=tracker)
+
+        def first() -> None:
+            if self.lock:
+                self.lock.check()
+            log.sync()
+
+        with log, Writer(self.folder.make_checkpoints(name), first=first, done=log.saved) as writer:
             for step in fit(fitting, pairs):
                 log.add(step)
                 if self.on_step:
                     self.on_step(step)
-                last, asked = step.step == step.steps, stop.anywhere(fitting.machine)
+                last, asked = step.step == step.steps, asked_anywhere(stop, fitting.machine)
                 due = due or step.step % self.every.save == 0
                 if last or asked or (due and not fitting.failed):  # what fails is not worth a better one's place
-                    self._save(fitting)
+                    writer.save(fitting.step, fitting.tensors(), self._state(fitting, log))
                     due = False
                 if asked:
-                    raise stopped(f"stage {step.stage!r}, step {step.step}", asked)
-                if first and (last or step.step % self.every.preview == 0):
-                    write_picture(self._preview(fitting, node), notes / "samples" / f"step-{step.step:08d}.png")
+                    writer.wait()
+                    raise stop.error(f"stage {name!r}, step {step.step}", asked)
+                if last or step.step % self.every.preview == 0:
+                    self._picture(fitting, node, notes / "samples" / f"step-{step.step:08d}.png", stop)
 
-    def _save(self, fitting: Fitting) -> None:
-        if not fitting.machine.first:
-            return
+    def _follow(self, fitting: Fitting, pairs: list[Pairs], stop: Stop) -> None:
+        """The loop of a process that only computes."""
+        for step in fit(fitting, pairs):
+            if self.on_step:
+                self.on_step(step)
+            if asked := asked_anywhere(stop, fitting.machine):
+                raise stop.error(f"stage {step.stage!r}, step {step.step}", asked)
+
+    def _state(self, fitting: Fitting, log: Log) -> dict[str, Any]:
+        """What goes with the tensors of a checkpoint."""
         name = fitting.stage.spec.name
-        state = {
-            **fitting.counts(), "recipe": recipe_id(self.spec, name),
+        recipe = stage_weights_id(with_steps(self.spec, name, 1), name)
+        return {
+            **fitting.counts(), "recipe": recipe, "settings": stage_facts(self.spec, name),
             "data": self.material.signals.fingerprint, "torch": torch.__version__, "threads": torch.get_num_threads(),
+            "processes": fitting.machine.count, "log": log.waiting(),
         }  # fmt: skip
-        save_checkpoint(self.folder.checkpoints(name), fitting.step, fitting.tensors(), state)
 
-    def _preview(self, fitting: Fitting, node: Node) -> Any:
-        with fitting.ema.applied():
-            return stage_preview(
-                self.spec, node, fitting.stage, self.material, self._sizes, str(fitting.machine.device)
-            )
+    def _picture(self, fitting: Fitting, node: Node, file: Path, stop: Stop) -> None:
+        """Draw how the stage stands; whoever asks to stop does not wait for a picture."""
+
+        def look(name: str, step: object) -> None:
+            if stop.asked:
+                raise _NoPictureError
+
+        with fitting.ema.applied(), suppress(_NoPictureError):
+            device = str(fitting.machine.device)
+            shown = stage_preview(self.spec, node, fitting.stage, self.material, self._sizes, device, on_step=look)
+            write_picture(shown, file)
 
     def _finish(self, fitting: Fitting, node: Node) -> None:
         """Put the averaged weights into the cascade folder; the lineage, written last, says that they are whole."""
@@ -138,8 +171,7 @@ class Session:
         }  # fmt: skip
         with fitting.ema.applied():
             save_stage(self.spec, node, fitting.stage, self.folder.path, lineage=lineage)
-        load_weights(fitting.stage.network, self.folder.stage(name))
-        fitting.stage.network.eval()
+        save_head(self.standing.head(), self.folder.path)
 
     @property
     def _sizes(self) -> dict[str, tuple[int, ...]]:
@@ -153,23 +185,40 @@ class Session:
         assert isinstance(stage, Diffusion | Regression)
         return stage
 
-    def _generated(self, node: Node, machine: Machine) -> dict[str, Any]:
+    def _generated(self, node: Node, machine: Machine, stop: Stop) -> dict[str, Any]:
+        """What each parent makes of the data; the first process makes it, the others wait for every part."""
         made = {}
         for parent in self._upstream(node):
-            ids = f"{stage_weights_id(self.spec, parent.stage.name)}-{self.material.signals.fingerprint}"
-            file = self.folder.notes(node.stage.name) / f"{parent.name}-{ids}.npy"
-            if machine.first:
+            place = self.folder.notes(node.stage.name) / "generated" / parent.name
+            file = place / f"{self._answer_id(parent)}.npy"
+            answers = Answers(parent, self._ready(parent), self._sizes, self.material, machine.device, file)
+            if answers.missing:
                 self.note(f"{parent.name} makes what {node.stage.name} learns from.")
-                generated(parent, self._ready(parent), self._sizes, self.material, machine.device, file)
+            for part in range(answers.parts if machine.anyone(answers.missing) else 0):
+                if machine.first:
+                    answers.make(part)
+                if asked := asked_anywhere(stop, machine):
+                    raise stop.error(f"stage {parent.name!r}, what {node.stage.name!r} learns from", asked)
+            if machine.first:
+                answers.finish()
             machine.wait()
-            made[parent.name] = generated(parent, self._ready(parent), self._sizes, self.material, machine.device, file)
+            made[parent.name] = answers.read()
         return made
+
+    def _answer_id(self, node: Node) -> str:
+        """The id of what a stage makes of the data: its weights, all that it runs with, and the data."""
+        name, data = node.stage.name, self.material.signals.fingerprint
+        weights = weights_digest(weights_folder(node.stage, self.folder.path))
+        return digest([stage_run_id(self.spec, name), weights, data, RENEWED_FROM_STD])
 
     def _upstream(self, node: Node) -> list[Node]:
         return [other for other in self.graph if other.name in node.parents and other.stage.name != node.stage.name]
 
     def _ready(self, node: Node) -> Stage:
-        """A finished stage, or one of a kind that needs no training."""
+        """A finished stage as the folder holds it, or one of a kind that needs no training.
+
+        It is read anew even where it was just trained, so that whatever is made with it has the same bits after a stop.
+        """
         name = node.stage.name
         if name not in self._stages:
             root: Path = self.folder.path
@@ -180,3 +229,12 @@ class Session:
                 stage.network.eval()
             self._stages[name] = stage
         return self._stages[name]
+
+
+def _moved(state: Mapping[str, Any], machine: Machine) -> str:
+    """What is different around a training that goes on, so that it goes on to the same up to rounding only."""
+    now = {"torch": torch.__version__, "threads": torch.get_num_threads(), "processes": machine.count}
+    changed = [
+        f"{name} {state[name]} before, {now[name]} now" for name in now if state.get(name, now[name]) != now[name]
+    ]
+    return f" (the same up to rounding only: {', '.join(changed)})" if changed else ""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from dynaxx.errors import RunError
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.identity import stage_weights_id
-from dynaxx.spec.stage import TRAINABLE
+from dynaxx.spec.identity import stage_facts, stage_weights_ids
+from dynaxx.spec.stage import TRAINABLE, DiffusionStage, RegressionStage
 from dynaxx.spec.topology import upstream
 from dynaxx.spec.training import TrainingSpec
 from dynaxx.train.checkpoint import Checkpoint, newest
-from dynaxx.train.folder import RunFolder, recipe_id
+from dynaxx.train.folder import RunFolder, with_steps
 
 ANEW = "Choose another --out, or remove this stage's folders to train it anew."
+STEPS, SHOWN = "train.steps", 4
+"""The one setting that may change; how many that changed a message names."""
 
 
 @final
@@ -47,6 +49,24 @@ class Standing:
             self._check(found.checkpoint, name)
         return found.checkpoint
 
+    def head(self) -> CascadeSpec:
+        """The cascade as it stands: a finished stage keeps the length it was trained for, until it is trained on."""
+        spec = self.spec
+        for name in trainable(spec):
+            if not self.finished(name) and (steps := self._length(name, spec)) is not None:
+                spec = with_steps(spec, name, steps)
+        return spec
+
+    def check_kept(self, name: str) -> None:
+        """See that a stage which is not trained now, but was, stays what this cascade says.
+
+        Raises:
+            RunError: where its recipe differs by more than its length.
+        """
+        if self.folder.lineage(name) is not None and not self.finished(name) and self._length(name, self.spec) is None:
+            problem = "was trained by another recipe, or learned from a stage as it was before."
+            raise RunError(str(self.folder.stage(name)), problem, f"Train {name!r} too. {ANEW}")
+
     def check(self, name: str, also: Sequence[str]) -> None:
         """See that a stage can be trained from where it stands, when the stages `also` are trained too.
 
@@ -69,13 +89,22 @@ class Standing:
 
     def _check_lineage(self, name: str) -> None:
         lineage = self.folder.lineage(name) or {}
-        if lineage.get("weights_id") == stage_weights_id(self.spec, name) and not self.finished(name):
+        if lineage.get("weights_id") in stage_weights_ids(self.spec, name) and not self.finished(name):
             raise RunError(str(self.folder.stage(name)), "was trained on other data.", "Put the data back. " + ANEW)
+
+    def _length(self, name: str, spec: CascadeSpec) -> int | None:
+        """The steps that a finished stage was trained for, where nothing else of its recipe differs."""
+        lineage = self.folder.lineage(name) or {}
+        steps, data = lineage.get("steps"), lineage.get("data", self.data)
+        if not isinstance(steps, int) or data != self.data:
+            return None
+        return steps if lineage["weights_id"] in stage_weights_ids(with_steps(spec, name, steps), name) else None
 
     def _check(self, checkpoint: Checkpoint, name: str) -> None:
         where, state, train = str(checkpoint.path), checkpoint.state, training(self.spec, name)
-        if state["recipe"] != recipe_id(self.spec, name):
-            raise RunError(where, "is a checkpoint of another recipe.", ANEW)
+        if state["recipe"] not in stage_weights_ids(with_steps(self.spec, name, 1), name):
+            changed = differences(state.get("settings"), stage_facts(self.spec, name))
+            raise RunError(where, f"is a checkpoint of another recipe{changed}.", ANEW)
         if state["data"] != self.data:
             raise RunError(where, "was trained on other data.", "Put the data back. " + ANEW)
         _check_steps(where, state, train)
@@ -89,6 +118,30 @@ def _check_steps(where: str, state: dict[str, Any], train: TrainingSpec) -> None
     if planned != train.steps and train.optimizer.decay != "none":
         problem = f"lowered its rate for an end at step {planned}, so {train.steps} steps are another training."
         raise RunError(where, problem, f"Set train.steps back to {planned}; only `decay: none` can be changed. {ANEW}")
+
+
+def trainable(spec: CascadeSpec) -> list[str]:
+    """The stages that have something to learn, in the order of the file."""
+    kinds = DiffusionStage | RegressionStage
+    return [stage.name for stage in spec.stages if isinstance(stage, kinds) and not stage.weights]
+
+
+def differences(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str:
+    """The settings that changed, in brackets: `(train.batch_size was 8, is 16)`; nothing where it is not known."""
+    if before is None:
+        return ""
+    old, new = _flat(before), _flat(now)
+    names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+    shown = [f"{name} was {old.get(name, 'not set')}, is {new.get(name, 'not set')}" for name in names if name != STEPS]
+    return f" ({'; '.join(shown[:SHOWN])}{'; ...' if len(shown) > SHOWN else ''})" if shown else ""
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their paths."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
 
 
 def training(spec: CascadeSpec, name: str) -> TrainingSpec:
