@@ -11,12 +11,13 @@ from dynaxx.cli.answer import Answer
 from dynaxx.cli.check import check
 from dynaxx.cli.demo import demo
 from dynaxx.cli.options import Json
+from dynaxx.cli.plan import plan
 from dynaxx.cli.sample import sample
 from dynaxx.cli.train import train
 from dynaxx.errors import UsageError
 
 app = typer.Typer(name="dynaxx", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (demo, check, train, sample):
+for command in (demo, check, plan, train, sample):
     app.command()(command)
 
 
@@ -36,5 +37,5 @@ def main(
         return Answer({"version": dynaxx.__version__}, lambda console: console.print(line, markup=False))
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise UsageError("", "no command is given.", "Name one of demo, check, train, sample.")
+        raise UsageError("", "no command is given.", "Name one of demo, check, plan, train, sample.")
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_size
+from dynaxx.cli.table import table
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
         verdict = f"{wrong} mismatch{'es' * (wrong > 1)}, listed below" if wrong else "sound"
         console.print(f"{spec.name}: {verdict}. run_id {found.run_id}", markup=False)
         heads = ("stage", "role", "kind", "reads", "answers on", "process", "steps", "input std")
-        _table(console, heads, [_row(node) for node in found.nodes])
+        table(console, heads, [_row(node) for node in found.nodes])
         for name, contract in data.get("contracts", {}).items():
             console.print(f"\n{name}", style="bold")
             console.print(yaml.safe_dump(contract, sort_keys=False, default_flow_style=None).rstrip(), markup=False)
         if contracts and edges:
             console.print("\nedges", style="bold")
             columns = ("edge", "about", "given", "needed", "verdict", "way out")
-            _table(console, columns, [(e.edge, e.about, e.given, e.wanted, e.verdict, e.fix) for e in edges])
+            table(console, columns, [(e.edge, e.about, e.given, e.wanted, e.verdict, e.fix) for e in edges])
 
     return Answer(data, show)
 
@@ -117,14 +117,4 @@ def _level(std: float) -> Answer:
     units = in_every_unit(std)
     rows = [(name, f"{value:.6g}", UNITS[name].about) for name, value in units.items()]
     finite = {name: value if math.isfinite(value) else None for name, value in units.items()}
-    return Answer({"std": std, "units": finite}, lambda console: _table(console, ("unit", "value", "where"), rows))
-
-
-def _table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*heads, box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    return Answer({"std": std, "units": finite}, lambda console: table(console, ("unit", "value", "where"), rows))

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from dynaxx.errors import RunError
 from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.graph import Node, first_nodes
+from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import (
     CustomStage,
     DiffusionStage,
@@ -52,6 +57,21 @@ def build_stages(
     return found
 
 
+def build_bare(node: Node, asks: ConditionSpec, grid: Grid) -> Stage:
+    """A stage with a network that has shapes and no memory (on the meta device), to answer on `grid`.
+
+    Raises:
+        RunError: if the kind has no network of ours.
+    """
+    stage = node.stage
+    if not isinstance(stage, DiffusionStage | RegressionStage):
+        fix = "Run it: the trace says what it took."
+        raise RunError(f"stage {stage.name!r}", f"nothing is known of what stages of kind {stage.kind!r} do.", fix)
+    with torch.device("meta"):
+        network = _network(asks, stage, node, grid)
+    return _around(stage, network, grid)
+
+
 def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | None, fresh: bool) -> Stage:
     stage = node.stage
     match stage:
@@ -77,23 +97,32 @@ def _build(spec: CascadeSpec, node: Node, libraries: Libraries, root: Path | Non
 def _trained(
     spec: CascadeSpec, stage: DiffusionStage | RegressionStage, node: Node, root: Path | None, fresh: bool
 ) -> Stage:
-    from dynaxx.stage.backbone import make_network
-    from dynaxx.stage.beside import Beside
-    from dynaxx.stage.diffusion import Diffusion
-    from dynaxx.stage.regression import Regression
     from dynaxx.stage.weights import load_weights
 
-    beside = Beside.of(stage)
-    channels = beside.channels({name: given.grid.channels for name, given in node.inputs.items()}, spec.condition)
-    channels += node.grid.channels if isinstance(stage, DiffusionStage) else 0
-    network = make_network(
-        stage.network, grid=node.grid, in_channels=channels, told=len(beside.levels), condition=spec.condition
-    )
+    network = _network(spec.condition, stage, node, node.grid)
     if not fresh:
         load_weights(network, weights_folder(stage, root))
+    return _around(stage, network, node.grid)
+
+
+def _network(asks: ConditionSpec, stage: DiffusionStage | RegressionStage, node: Node, grid: Grid) -> nn.Module:
+    """The stage's network with fresh weights, for as many channels as its inputs bring."""
+    from dynaxx.stage.backbone import make_network
+    from dynaxx.stage.beside import Beside
+
+    beside = Beside.of(stage)
+    channels = beside.channels({name: given.grid.channels for name, given in node.inputs.items()}, asks)
+    channels += grid.channels if isinstance(stage, DiffusionStage) else 0
+    return make_network(stage.network, grid=grid, in_channels=channels, told=len(beside.levels), condition=asks)
+
+
+def _around(stage: DiffusionStage | RegressionStage, network: nn.Module, grid: Grid) -> Stage:
+    from dynaxx.stage.diffusion import Diffusion
+    from dynaxx.stage.regression import Regression
+
     if isinstance(stage, DiffusionStage):
-        return Diffusion(stage, network, node.grid)
-    return Regression(stage, network, node.grid)
+        return Diffusion(stage, network, grid)
+    return Regression(stage, network, grid)
 
 
 def weights_folder(stage: StageSpec, root: Path | None) -> Path:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from math import prod
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from dynaxx.errors import UsageError
-
-CHANNELS_LAST_SITES = 32 * 32
-"""Up to here channels-last is faster on CPUs, by 4 to 15%; at 64 x 64 it is slower by as much. A rule, not a probe:
-the layout changes the last bits, and a training must go on with the bits that it began with."""
+from dynaxx.stage.layout import lay_out
 
 
 @final
@@ -41,9 +37,7 @@ class Machine:
 
     def lay_out(self, network: nn.Module, size: tuple[int, ...]) -> None:
         """Move a network here, in the memory layout in which it is fastest on a grid of this size."""
-        network.to(self.device)
-        if self.device.type == "cpu" and len(size) == 2 and prod(size) <= CHANNELS_LAST_SITES:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(network, size, self.device)
 
     @property
     def first(self) -> bool:

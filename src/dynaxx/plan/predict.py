@@ -1,0 +1,216 @@
+"""What a cascade will take before it runs: parameters, FLOPs and memory of every node, and of the run as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import final
+
+from dynaxx.errors import RunError
+from dynaxx.plan.events import Event, Placement, events
+from dynaxx.plan.profile import Profile
+from dynaxx.plan.profiles import Building, profile_of
+from dynaxx.plan.tracker import OpKey
+from dynaxx.plan.walk import evaluations
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import Grid
+from dynaxx.spec.stage import DenoisingStage, DiffusionStage, RegressionStage
+from dynaxx.spec.training import TrainingSpec
+
+FLOAT = 4
+"""Bytes of a number in float32."""
+GIB = 2**30
+
+
+@final
+@dataclass(frozen=True)
+class NodePlan:
+    """One node of a run of `samples` samples, `batch` at a time.
+
+    `flops` are those of one sample. `peak_bytes` is the most that is held while the node runs: its own peak, other
+    stages' weights that stay, outputs that somebody still needs. Where a kind cannot be told, `unknown` says why.
+    """
+
+    node: Node
+    samples: int
+    batch: int
+    profile: Profile | None = None
+    work: Mapping[OpKey, int] = field(default_factory=Counter)
+    passes: Mapping[int, int] = field(default_factory=dict)
+    peak_bytes: float = 0.0
+    unknown: str = ""
+
+    @property
+    def parameters(self) -> int:
+        """The parameters of the node's network."""
+        return self.profile.parameters if self.profile else 0
+
+    @property
+    def weights(self) -> int:
+        """The bytes of its weights."""
+        return self.profile.weights if self.profile else 0
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of one sample."""
+        return self.profile.flops(self.work, 1, self.node.grid.size) if self.profile else 0.0
+
+    @property
+    def own_bytes(self) -> float:
+        """The node's own peak: its weights, its inputs and its workings."""
+        return self.profile.peak_bytes(self.batch, self.node.grid.size) if self.profile else 0.0
+
+
+@final
+@dataclass(frozen=True)
+class RunPlan:
+    """A run: its nodes in order, and the events that the engine will carry out."""
+
+    nodes: tuple[NodePlan, ...]
+    events: tuple[Event, ...]
+    placement: Placement
+
+    @property
+    def peak_bytes(self) -> float:
+        """The most that is held at once."""
+        return max((found.peak_bytes for found in self.nodes), default=0.0)
+
+    @property
+    def parameters(self) -> int:
+        """The parameters of all stages, each once."""
+        return sum({found.node.stage.name: found.parameters for found in self.nodes}.values())
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Why some nodes have no figures."""
+        return tuple(dict.fromkeys(found.unknown for found in self.nodes if found.unknown))
+
+
+def plan_run(
+    spec: CascadeSpec,
+    graph: Sequence[Node],
+    *,
+    samples: int = 1,
+    batch: int = 64,
+    placement: Placement = "resident",
+    keep: Collection[str] = (),
+    on_cpu: bool = True,
+    build: Building | None = None,
+) -> RunPlan:
+    """What a run takes, before anything is loaded.
+
+    On a CPU the weights of all stages stay where they are, whatever the placement: there is nowhere to move them.
+
+    Raises:
+        SpecError: if a network cannot be built.
+    """
+    found = [_node_plan(node, spec, samples, batch, build) for node in graph]
+    by_name, kept = {one.node.name: one for one in found}, {*keep, graph[-1].name}
+    listed, peaks = events(graph, keep=kept, placement=placement), dict[str, float]()
+    every = {one.node.stage.name: one.weights for one in found}
+    here, outputs = set(every) if on_cpu else set[str](), set[str]()
+    asked = _asked_bytes(spec, samples)
+    for event in listed:
+        match event.kind:
+            case "fetch":
+                here.add(event.name)
+            case "evict" if not on_cpu:
+                here.discard(event.name)
+            case "release":
+                outputs.discard(event.name)
+            case "run":
+                one = by_name[event.name]
+                others = sum(every[name] for name in here - {one.node.stage.name})
+                held = asked + others + sum(signal_bytes(by_name[name].node.grid, samples) for name in outputs)
+                peaks[event.name] = held + _running(one)
+                outputs.add(event.name)
+    return RunPlan(tuple(replace(one, peak_bytes=peaks[one.node.name]) for one in found), listed, placement)
+
+
+def _running(one: NodePlan) -> float:
+    """A node's last batch beside the answers of those before, or all answers while they are joined."""
+    answers = signal_bytes(one.node.grid, one.samples)
+    last = signal_bytes(one.node.grid, one.samples - one.batch) + one.own_bytes
+    return max(last, one.weights + 2 * answers)
+
+
+def _node_plan(node: Node, spec: CascadeSpec, samples: int, batch: int, build: Building | None) -> NodePlan:
+    at_once = min(batch, samples)
+    try:
+        profile = profile_of(node, spec.condition, build=build)
+    except RunError as error:
+        return NodePlan(node, samples, at_once, unknown=str(error))
+    passes = evaluations(node)
+    steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else 1
+    return NodePlan(node, samples, at_once, profile, profile.work(steps, passes), passes)
+
+
+def signal_bytes(grid: Grid, samples: int) -> int:
+    """The bytes of so many signals on a grid."""
+    return FLOAT * grid.channels * grid.sites * samples
+
+
+def _asked_bytes(spec: CascadeSpec, samples: int) -> int:
+    text = spec.condition.text
+    return samples * text.max_tokens * (text.width * FLOAT + 1) if text else 0
+
+
+@final
+@dataclass(frozen=True)
+class TrainPlan:
+    """The training of one stage: one step over `batch` samples, `steps` times; `flops` are those of one step."""
+
+    node: Node
+    steps: int
+    batch: int
+    parts: int
+    profile: Profile | None = None
+    unknown: str = ""
+
+    @property
+    def work(self) -> Mapping[OpKey, int]:
+        """The operations of one part of a step."""
+        return self.profile.parts[0] if self.profile else {}
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of one step, all its parts."""
+        return self.parts * self.profile.flops(self.work, self.batch, self.node.grid.size) if self.profile else 0.0
+
+    @property
+    def peak_bytes(self) -> float:
+        """Weights, gradients, moments, average and workings, and beside them the batches of the next step."""
+        if self.profile is None:
+            return 0.0
+        waiting = (2 * self.parts - 1) * self._batch_bytes
+        return self.profile.peak_bytes(self.batch, self.node.grid.size) + waiting
+
+    @property
+    def _batch_bytes(self) -> int:
+        """A signal, its noise, and the inputs as they are and as they were before they were resized."""
+        inputs = [signal_bytes(given.grid, self.batch) for given in self.node.inputs.values()]
+        mine = signal_bytes(self.node.grid, self.batch)
+        widened = [mine // self.node.grid.channels * given.grid.channels for given in self.node.inputs.values()]
+        return 2 * mine + sum(inputs) + sum(widened)
+
+
+def plan_training(spec: CascadeSpec, graph: Sequence[Node]) -> tuple[TrainPlan, ...]:
+    """What training takes, stage by stage; repeated stages are trained once."""
+    found: dict[str, TrainPlan] = {}
+    for node in graph:
+        stage = node.stage
+        if stage.name not in found and isinstance(stage, DiffusionStage | RegressionStage):
+            found[stage.name] = _train_plan(spec, node, stage.train or TrainingSpec())
+    return tuple(found.values())
+
+
+def _train_plan(spec: CascadeSpec, node: Node, train: TrainingSpec) -> TrainPlan:
+    if train.crop:
+        node = replace(node, grid=replace(node.grid, size=train.crop))
+    try:
+        profile = profile_of(node, spec.condition, mode="train")
+    except RunError as error:
+        return TrainPlan(node, train.steps, train.batch_size, train.accumulate, unknown=str(error))
+    return TrainPlan(node, train.steps, train.batch_size, train.accumulate, profile)

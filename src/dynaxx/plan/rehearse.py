@@ -1,0 +1,128 @@
+"""Rehearses a stage on tensors that have shapes and no memory: the real code, followed operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import nn
+
+from dynaxx.errors import DynaxxError, RunError
+from dynaxx.plan.echo import Echo
+from dynaxx.plan.growth import BATCH, Scale
+from dynaxx.plan.kernels import RealKernels, recomputed
+from dynaxx.plan.profile import Part, Profile
+from dynaxx.plan.stand_in import DRAWS, META, StandIn, tensors_of
+from dynaxx.plan.tracker import Tracker, undominated
+from dynaxx.spec.condition import ConditionSpec
+from dynaxx.spec.graph import Node
+from dynaxx.spec.stage import DenoisingStage, StageSpec
+from dynaxx.spec.training import TrainingSpec
+from dynaxx.stage.build import build_bare
+from dynaxx.stage.diffusion import Diffusion
+from dynaxx.stage.layout import lay_out
+from dynaxx.stage.regression import Regression
+from dynaxx.stage.stage import Request, Stage
+
+Mode = Literal["sample", "train"]
+STEPS = 3
+"""A first step, one between, and a last one: what all walks are made of."""
+
+
+def rehearse(node: Node, asks: ConditionSpec, scale: Scale, *, mode: Mode, stage: Stage | None = None) -> Profile:
+    """The profile of one stage; `stage` stands in for kinds that cannot be built from their spec alone.
+
+    Raises:
+        RunError: if the stage cannot be followed without real tensors.
+    """
+    given = StandIn(node, asks, scale)
+    try:
+        found = stage or build_bare(node, asks, given.grid)
+        return _trained(found, given) if mode == "train" else _sampled(found, given)
+    except DynaxxError:
+        raise
+    except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError, IndexError) as error:
+        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        fix = "Measure it: `dynaxx sample` writes its time and memory to the trace."
+        raise RunError(f"stage {node.stage.name!r}", f"cannot be rehearsed ({said}).", fix) from error
+
+
+def _sampled(stage: Stage, given: StandIn) -> Profile:
+    """A walk of three steps."""
+    tracker, weights = Tracker(given.scale), _weights(stage)
+    inputs, condition = given.inputs(), given.condition()
+    for x in (*weights, *tensors_of(inputs, condition)):
+        tracker.hold(x)
+    echo = _echoed(stage, tracker)
+    request = Request(
+        spec=_short(given.node.stage), grid=given.grid, inputs=inputs, condition=condition, draws=DRAWS,
+        device=META, on_step=lambda step: tracker.mark(),
+    )  # fmt: skip
+    with torch.no_grad(), RealKernels(), tracker:
+        answer = stage.run(request)
+    tracker.hold(answer)
+    tracker.mark()
+    evaluations: dict[int, Part] = {copies // BATCH: ops for copies, ops in echo.ops.items()} if echo else {}
+    return _profile(tracker, weights, tracker.parts, evaluations)
+
+
+def _echoed(stage: Stage, tracker: Tracker) -> Echo | None:
+    """The stage's network in a wrapper that lets only its first evaluation through."""
+    if not isinstance(stage, Diffusion):
+        return None
+    echo = Echo(stage.denoiser.network, tracker)
+    stage.denoiser = replace(stage.denoiser, network=echo)
+    return echo
+
+
+def _short(spec: StageSpec) -> StageSpec:
+    """The stage with a walk of three steps. A process is not shifted to the size of a rehearsal, which no grid has."""
+    if not isinstance(spec, DenoisingStage):
+        return spec
+    process = spec.process
+    if getattr(process, "reference", None) is not None:
+        process = process.model_copy(update={"reference": None})
+    solver = spec.solver.model_copy(update={"steps": STEPS, "guidance": spec.solver.guided.scale})
+    return spec.model_copy(update={"process": process, "solver": solver})
+
+
+def _trained(stage: Stage, given: StandIn) -> Profile:
+    """Loss and gradients of one step, with the optimiser's moments and the average of the weights beside them."""
+    assert isinstance(stage, Diffusion | Regression)
+    train, network = stage.spec.train or TrainingSpec(), stage.network
+    lay_out(network, given.node.grid.size, META, as_on=torch.device("cpu"))
+    network.train()
+    if train.gradient_checkpointing:
+        network.enable_gradient_checkpointing(recomputed)  # type: ignore[operator]
+    tracker, weights = Tracker(given.scale), _weights(stage)
+    copies = 2 + (train.ema is not None)
+    beside = [torch.empty_like(p) for p in network.parameters() for _ in range(copies)]
+    x, t = torch.zeros(BATCH, *given.grid.shape, device=META), torch.zeros(BATCH, device=META)
+    eps, inputs, condition = torch.zeros_like(x), given.inputs(), given.condition()
+    for held in (*weights, *beside, x, t, eps, *tensors_of(inputs, condition)):
+        tracker.hold(held)
+    with RealKernels(), tracker:
+        for _ in range(min(train.accumulate, 2)):
+            if isinstance(stage, Diffusion):
+                losses = stage.loss(x, t, eps, inputs, condition)
+            else:
+                losses = stage.loss(x, inputs, condition)
+            losses.mean().backward()
+            del losses
+    return _profile(tracker, weights, [tracker.ops], {})
+
+
+def _weights(stage: Stage) -> list[torch.Tensor]:
+    network = getattr(stage, "network", None)
+    return [*network.parameters(), *network.buffers()] if isinstance(network, nn.Module) else []
+
+
+def _profile(
+    tracker: Tracker, weights: Sequence[torch.Tensor], parts: Sequence[Part], evaluations: Mapping[int, Part]
+) -> Profile:
+    held = sum(w.numel() * w.itemsize for w in weights)
+    parameters = sum(w.numel() for w in weights if isinstance(w, nn.Parameter))
+    heights = undominated([*tracker.heights, tracker.held()])
+    return Profile(tracker.scale, parameters, held, heights, tuple(parts), evaluations)

@@ -1,0 +1,90 @@
+"""What a whole run holds, against the allocator; and what moves under each placement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.plan.measured import allocated
+
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
+from dynaxx.plan.predict import plan_run, plan_training
+from dynaxx.plan.profiles import profile_of
+from dynaxx.spec.files import loads
+from dynaxx.spec.graph import nodes
+from dynaxx.store.cache import cache_folder
+
+NET = "network: {width: 32, mults: [1, 2], blocks: 1, attention: []}"
+SPEC = loads(f"""
+name: three
+condition: {{text: {{width: 16, max_tokens: 4}}}}
+stages:
+  - {{name: base, role: base, {NET}, solver: {{steps: 3, guidance: 2.0}}, out: {{size: [16, 16]}}}}
+  - name: bridge
+    role: bridge
+    inputs: {{low: {{from: base, noise: {{train_std: [0.0, 0.5], std: 0.1}}}}}}
+    {NET}
+    solver: {{steps: 3}}
+    out: {{scale: {{hw: 2}}}}
+  - {{name: refine, role: refine, from: bridge, {NET}, solver: {{steps: 2}}, out: {{scale: {{hw: 2}}}}}}
+""")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    monkeypatch.setattr("dynaxx.plan.profiles._kept", {})
+
+
+def test_the_peak_of_a_cascade_is_what_the_allocator_gives_out() -> None:
+    cascade = Cascade.from_spec(SPEC, runtime=Runtime(batch_size=4), fresh=True)
+    weights = sum(p.numel() * 4 for stage in cascade.stages.values() for p in stage.network.parameters())  # type: ignore[attr-defined]
+    cascade.sample(["a", "b"], num=1)
+    found = allocated(lambda: cascade.sample(["a", "b"], num=4))
+    planned = plan_run(SPEC, nodes(SPEC), samples=8, batch=4)
+    assert planned.peak_bytes == pytest.approx(found + weights, rel=0.03)
+
+
+def test_one_at_a_time_holds_one_stages_weights_on_a_device_of_its_own() -> None:
+    graph = nodes(SPEC)
+    all_of, one_of = (
+        plan_run(SPEC, graph, samples=2, placement=placement, on_cpu=False)
+        for placement in ("resident", "one-at-a-time")
+    )
+    first, last = all_of.nodes[0], all_of.nodes[-1]
+    assert all_of.nodes[-1].peak_bytes - one_of.nodes[-1].peak_bytes == first.weights + all_of.nodes[1].weights
+    assert one_of.nodes[-1].peak_bytes > last.weights
+
+
+def test_a_cpu_has_nowhere_to_move_weights() -> None:
+    graph = nodes(SPEC)
+    peaks = {plan_run(SPEC, graph, placement=placement).peak_bytes for placement in ("resident", "one-at-a-time")}
+    assert len(peaks) == 1
+
+
+def test_the_second_question_is_answered_from_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = nodes(SPEC)[1]
+    first = profile_of(node, SPEC.condition)
+    assert len(list(cache_folder("profiles").iterdir())) == 1
+    monkeypatch.setattr("dynaxx.plan.profiles._kept", {})
+    monkeypatch.setattr("dynaxx.plan.profiles.rehearse", None)  # a second rehearsal would fail
+    other = nodes(SPEC, size=(32, 48))[1]
+    again = profile_of(other, SPEC.condition)
+    assert again == first
+    assert again.peak_bytes(7, (64, 96)) > first.peak_bytes(7, (32, 32))
+
+
+def test_a_damaged_cache_is_made_again() -> None:
+    node = nodes(SPEC)[0]
+    profile_of(node, SPEC.condition)
+    kept = next(cache_folder("profiles").iterdir())
+    kept.write_text("{", encoding="utf-8")
+    assert profile_of(node, SPEC.condition).parameters > 0
+
+
+def test_training_counts_gradients_moments_average_and_batches() -> None:
+    for one in plan_training(SPEC, nodes(SPEC)):
+        assert one.profile is not None
+        assert one.peak_bytes > 5 * one.profile.weights
+        assert one.flops > 2.5 * one.batch * one.profile.parameters
