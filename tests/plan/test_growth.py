@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dynaxx.plan.growth import AXES, BATCH, Scale, added, evaluate
 
 SCALE = Scale(2, 4)
-count = st.integers(1, 4096)
+count = st.integers(1, BATCH - 1)
 
 
 @given(count, count, count)
