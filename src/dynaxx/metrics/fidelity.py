@@ -26,3 +26,10 @@ def check_pair(x: Tensor, y: Tensor) -> None:
     if x.shape != y.shape or not 3 <= x.ndim <= 5:
         got = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise UsageError("metric", f"expects two batches of one shape (B, C, *size), but got {got}.")
+
+
+def check_rows(a: Tensor, b: Tensor) -> None:
+    """Refuse two sets of rows that are not of one shape `(B, D)`."""
+    if a.shape != b.shape or a.ndim != 2:
+        got = f"{tuple(a.shape)} and {tuple(b.shape)}"
+        raise UsageError("metric", f"expects two sets of rows (B, D) of one shape, but got {got}.")
