@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.share.report_findings import categories, curve
 
-from dynaxx.share.plot import HEIGHT, LEFT, RIGHT, WIDTH, plot
+from dynaxx.share.plot import HEIGHT, LEFT, RIGHT, WIDTH, colours, marked, plot
 from dynaxx.share.ticks import Axis
 
 finite = st.floats(-1e9, 1e9).filter(lambda v: v == 0 or abs(v) > 1e-9)
@@ -90,3 +90,25 @@ def test_one_point_is_a_plot() -> None:
     made = curve("gain", "bridge", scale="log")
     made["series"] = [{"name": "m", "role": "other", "x": [0.0], "y": [math.pi], "low": None, "high": None}]
     assert len(list(ET.fromstring(plot(made)).iter("circle"))) == 1
+
+
+def test_ticks_are_told_apart() -> None:
+    assert [said for _, said in Axis(0.09674, 0.09684).words()][:2] == ["0.09674", "0.09676"]
+    assert [said for _, said in Axis(0, 1).words()] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+    assert [said for _, said in Axis(-2000, 2000).words()] == [
+        "\u22122\u202f000",
+        "\u22121\u202f000",
+        "0",
+        "1\u202f000",
+        "2\u202f000",
+    ]
+
+
+def test_series_of_one_role_are_told_apart() -> None:
+    made = curve("spectrum", "bridge")
+    made["series"] = [{**made["series"][0], "role": role} for role in ("measured", "measured", "reference", "other")]
+    assert len(set(colours(made))) == 4
+    assert marked(curve("level_sweep", "bridge", marks=True)) == [
+        ("now", "now 0.6"),
+        ("minimum", "lowest 0.2 (0.15 to 0.28)"),
+    ]

@@ -9,14 +9,18 @@ from typing import Any
 MINUS, TIMES = "\u2212", "\u00d7"
 SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 NOT_MEASURED = "not measured"
+ROUNDING = 1e-12
+"""Below this a number is the rounding of float64, and said to be 0."""
 
 
-def figure(x: float | None, digits: int = 3) -> str:
-    """A number with `digits` figures: `0.0123`, `1.5`, `12 300`, `3.2 x 10^-5` with real signs."""
+def figure(x: float | None, digits: int = 3, *, exact: int | None = None) -> str:
+    """A number with `digits` figures, or `exact` decimals: `0.0123`, `1.5`, `12 300`, `3.2 x 10^-5` with real signs."""
     if x is None or not math.isfinite(x):
         return NOT_MEASURED
-    size = abs(x)
-    if size and not 1e-4 <= size < 1e6:
+    size = 0.0 if abs(x) < ROUNDING else abs(x)
+    if exact is not None:
+        said = f"{size:,.{exact}f}".replace(",", "\u202f")
+    elif size and not 1e-4 <= size < 1e6:
         mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
         said = f"{_trimmed(mantissa)} {TIMES} 10{str(int(exponent)).translate(SUPERSCRIPT)}"
     else:
@@ -48,8 +52,8 @@ def interval(m: Mapping[str, Any] | None, unit: str = "") -> str:
 
 
 def with_unit(said: str, unit: str) -> str:
-    """A number and its unit, a percent sign or an x close by, all else after a space that does not break."""
-    return said + (unit if unit in ("%", "x", "") else "\u00a0" + unit)
+    """A number and its unit: a percent sign close by, all else after a space that does not break."""
+    return said + (unit if unit in ("%", "") else "\u00a0" + unit.replace("^2", "\u00b2"))
 
 
 def count(n: int | None) -> str:

@@ -7,10 +7,10 @@ from html import escape
 from typing import Any
 
 from dynaxx.share.numbers import figure, interval
-from dynaxx.share.ticks import Axis
+from dynaxx.share.ticks import FLAT, Axis
 
-WIDTH, HEIGHT = 360, 230
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 16, 42
+WIDTH, HEIGHT = 360, 210
+LEFT, RIGHT, TOP, BOTTOM = 54, 12, 10, 24
 ROW = 26
 """Height of a row in a plot by category."""
 LABEL = 14
@@ -32,27 +32,41 @@ def by_category(curve: Mapping[str, Any]) -> bool:
     return bool(curve["x"].get("scale") == "category")
 
 
-def colour(index: int, series: Mapping[str, Any]) -> str:
-    """The classes that colour a series: by its role, and those without one by their turn."""
-    role = series.get("role", "other")
-    return f"s-{role} s{index % 6}" if role == "other" else f"s-{role}"
+def colours(curve: Mapping[str, Any]) -> list[str]:
+    """The classes that colour each series: by role, and where a role comes again, by turn."""
+    taken: set[str] = set()
+    classes = []
+    for index, series in enumerate(curve["series"]):
+        role = series.get("role", "other")
+        classes.append(f"s-other s{index % 6}" if role == "other" or role in taken else f"s-{role}")
+        taken.add(role)
+    return classes
+
+
+def marked(curve: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The marks for a legend, as (role, words); those of one label are said together."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for mark in curve.get("marks") or []:
+        said.setdefault((mark.get("role", "now"), mark["label"]), []).append(figure(mark["x"]) + _reach(mark))
+    return [(role, f"{label} {' to '.join(places)}") for (role, label), places in said.items()]
+
+
+def _reach(mark: Mapping[str, Any]) -> str:
+    return f" ({interval({**mark, 'value': mark['x']})})" if mark.get("low") is not None else ""
 
 
 def _by_number(curve: Mapping[str, Any]) -> tuple[int, list[str]]:
-    marks = curve.get("marks") or []
-    top = TOP + LABEL * len(marks)
-    height = HEIGHT + LABEL * len(marks)
     across = Axis.over(_across(curve), log=curve["x"].get("scale") == "log")
     up = Axis.over(_heights(curve["series"]), log=curve["y"].get("scale") == "log")
-    at = _Frame(across, up, top, height - BOTTOM)
+    at = _Frame(across, up, TOP, HEIGHT - BOTTOM)
     parts = [
         *_lines(at),
         *_below(curve["x"], at),
-        *(part for i, mark in enumerate(marks) for part in _mark(mark, i, at)),
+        *(part for mark in curve.get("marks") or [] for part in _mark(mark, at)),
     ]
-    for index, series in enumerate(curve["series"]):
-        parts += _series(series, colour(index, series), at)
-    return height, parts
+    for series, classes in zip(curve["series"], colours(curve), strict=True):
+        parts += _series(series, classes, at)
+    return HEIGHT, parts
 
 
 class _Frame:
@@ -80,34 +94,34 @@ def _heights(all_series: Sequence[Mapping[str, Any]]) -> list[float]:
     if not values:
         return ends
     low, high = min(values), max(values)
-    reach = TELL * ((high - low) or abs(high) or 1.0)
+    span = high - low
+    reach = TELL * (span if span > FLAT * abs(high) else abs(high) or 1.0)
     return values + [min(max(end, low - reach), high + reach) for end in ends]
 
 
 def _lines(at: _Frame) -> list[str]:
     """The grid: a line and a number for each tick of the upright axis."""
     parts = []
-    for value in at.up.ticks():
+    for value, said in at.up.words():
         y = at.y(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{figure(value)}</text>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{said}</text>')
     return parts
 
 
 def _below(axis: Mapping[str, Any], at: _Frame) -> list[str]:
-    """The axis along the bottom, with its ticks and its label."""
+    """The axis along the bottom, with its ticks."""
     parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at.bottom}" y2="{at.bottom}"/>']
-    for value in axis.get("ticks") or at.across.ticks():
+    given = axis.get("ticks")
+    for value, said in [(tick, figure(tick)) for tick in given] if given else at.across.words():
         x = at.x(value)
         parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{at.bottom}" y2="{at.bottom + 4}"/>')
-        parts.append(f'<text class="tick" x="{x}" y="{at.bottom + 16}" text-anchor="middle">{figure(value)}</text>')
-    middle, said = (LEFT + WIDTH - RIGHT) / 2, escape(labelled(axis))
-    parts.append(f'<text class="label" x="{middle}" y="{at.bottom + 34}" text-anchor="middle">{said}</text>')
+        parts.append(f'<text class="tick" x="{x}" y="{at.bottom + 16}" text-anchor="middle">{said}</text>')
     return parts
 
 
-def _mark(mark: Mapping[str, Any], index: int, at: _Frame) -> list[str]:
-    """A vertical line with its label above, and what lies between its ends shaded."""
+def _mark(mark: Mapping[str, Any], at: _Frame) -> list[str]:
+    """A vertical line, and what lies between its ends shaded; the legend says what it is."""
     parts, role = [], escape(mark.get("role", "now"))
     low, high = mark.get("low"), mark.get("high")
     if low is not None and high is not None:
@@ -116,12 +130,8 @@ def _mark(mark: Mapping[str, Any], index: int, at: _Frame) -> list[str]:
             f'<rect class="range m-{role}" x="{left}" y="{at.top}" width="{max(right - left, 1):.1f}" '
             f'height="{at.bottom - at.top}"/>'
         )
-    x, y = at.x(mark["x"]), TOP + LABEL * index
-    parts.append(f'<line class="mark m-{role}" x1="{x}" x2="{x}" y1="{y + 3}" y2="{at.bottom}"/>')
-    anchor = "start" if x < LEFT + 60 else "end" if x > WIDTH - RIGHT - 60 else "middle"
-    label = f"{mark['label']} {figure(mark['x'])}"
-    parts.append(f'<text class="label m-{role}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(label)}</text>')
-    return parts
+    x = at.x(mark["x"])
+    return [*parts, f'<line class="mark m-{role}" x1="{x}" x2="{x}" y1="{at.top}" y2="{at.bottom}"/>']
 
 
 def _series(series: Mapping[str, Any], classes: str, at: _Frame) -> list[str]:
@@ -159,10 +169,10 @@ def _by_category(curve: Mapping[str, Any]) -> tuple[int, list[str]]:
     parts = _below(curve["y"], at)
     for row, name in enumerate(names):
         y = TOP + row * (ROW + LABEL) + LABEL
-        parts.append(f'<text class="label" x="{LEFT}" y="{y}">{escape(name)}</text>')
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y + 13}" y2="{y + 13}"/>')
-        for index, series in enumerate(named):
-            parts += _dot(series, name, colour(index, series), y + 13 + 4 * (index - (len(named) - 1) / 2), at)
+        parts.append(f'<text class="label" x="{LEFT - 40}" y="{y}">{escape(name)}</text>')
+        parts.append(f'<line class="grid" x1="{LEFT - 40}" x2="{WIDTH - RIGHT}" y1="{y + 13}" y2="{y + 13}"/>')
+        for index, (series, classes) in enumerate(zip(named, colours(curve), strict=True)):
+            parts += _dot(series, name, classes, y + 13 + 5 * (index - (len(named) - 1) / 2), at)
     return height, parts
 
 

@@ -12,7 +12,7 @@ from dynaxx.errors import DataError
 from dynaxx.share.embed import Embedded, embed
 from dynaxx.share.numbers import count, figure, interval, measure, p_value
 from dynaxx.share.page import duration
-from dynaxx.share.plot import by_category, colour, labelled, plot
+from dynaxx.share.plot import by_category, colours, labelled, marked, plot
 from dynaxx.share.ranked import LEVELS, ranked
 
 SCHEMA = "dynaxx.findings/1"
@@ -115,7 +115,8 @@ def _page(findings: Mapping[str, Any], rows: Sequence[Row]) -> str:
     )
     shelf.filters.update(
         figure=figure, measure=measure, interval=interval, count=count, p_value=p_value, duration=duration, plot=plot,
-        colour=colour, by_category=by_category, labelled=labelled, grid=_grid, words=_words, plain=_plain,
+        colours=colours, marked=marked, by_category=by_category, labelled=labelled, grid=_grid,
+        words=_words, plain=_plain,
     )  # fmt: skip
     return shelf.get_template("report.html").render(
         f=findings,

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from dynaxx.share.numbers import figure
+
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 ROOM = 0.06
 """The share of the range that is left free at both ends."""
+FLAT = 1e-9
+"""Values that differ by less, also as a share of themselves, are one value."""
 
 
 @final
@@ -27,7 +31,9 @@ class Axis:
         finite = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
         log = log and min(finite) > 0
         ends = [math.log10(v) if log else v for v in (min(finite), max(finite))]
-        room = ROOM * (ends[1] - ends[0]) or abs(ends[0]) * 0.5 or 0.5
+        span = ends[1] - ends[0]
+        level = span < FLAT * max(map(abs, ends)) or span < FLAT
+        room = (abs(ends[0]) * 0.5 if abs(ends[0]) > FLAT else 0.5) if level else ROOM * span
         low, high = ends[0] - room, ends[1] + room
         return cls(10**low, 10**high, log=True) if log else cls(low, high)
 
@@ -48,6 +54,16 @@ class Axis:
         step = next(size * s for s in STEPS if size * s >= raw * (1 - 1e-9))
         first = math.ceil(self.low / step - 1e-9)
         return [round(i * step, 12) for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+    def words(self) -> list[tuple[float, str]]:
+        """The ticks with what stands beside them: as many decimals as tell them apart."""
+        ticks = self.ticks()
+        largest = max(map(abs, ticks), default=0.0)
+        if self.log or not 1e-4 <= largest < 1e6 or len(ticks) < 2:
+            return [(tick, figure(tick)) for tick in ticks]
+        step = ticks[1] - ticks[0]
+        decimals = next((d for d in range(12) if abs(round(step, d) - step) < 1e-6 * step), 12)
+        return [(tick, figure(tick, exact=decimals)) for tick in ticks]
 
     def _decades(self, most: int) -> list[float]:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
