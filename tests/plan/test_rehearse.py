@@ -10,7 +10,7 @@ from tests.plan.measured import allocated, sampled, trained
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx.errors import RunError
-from dynaxx.plan.growth import Scale
+from dynaxx.plan.growth import Scale, evaluate
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.rehearse import rehearse
 from dynaxx.plan.walk import evaluations
@@ -135,3 +135,11 @@ def test_a_kind_that_is_not_ours_is_named() -> None:
     )
     with pytest.raises(RunError, match="pipeline"):
         rehearse(nodes(spec)[0], spec.condition, Scale(2, 1), mode="sample")
+
+
+def test_bytes_moved_grow_with_the_batch_beside_the_weights() -> None:
+    spec, node = CASES["one axis"]
+    profile = rehearse(node, spec.condition, scale_for(node), mode="sample")
+    norms = [moved for (kind, _, _, moved), _ in profile.evaluations[1].items() if kind == "norm"]
+    few, many = (sum(evaluate(moved, profile.scale.units(batch, (256,))) for moved in norms) for batch in (1, 8))
+    assert 7 * few < many < 8 * few

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dynaxx.cli.answer import Answer
+from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_settings, parse_size
+from dynaxx.cli.quantity import amount, dollars, lasting, size_of
 from dynaxx.cli.table import table
+from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def plan(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")],
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, metavar="N", help="Samples of the run.")] = 1,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
     placement: Annotated[
@@ -26,10 +30,26 @@ def plan(
     set: Annotated[
         list[str] | None, typer.Option(metavar="PATH=VALUE", help="A setting: base.solver.steps=10.")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="Plan for this kind of device: cpu, or cuda.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="cpu, cuda, or one that this machine lacks: h100-sxm, rtx-4090, ...")
+    ] = "cpu",
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="First time this machine, for at most a minute, and keep what it found.")
+    ] = False,
+    prices: Annotated[
+        bool, typer.Option("--prices", help="Put prices where you can edit them, and say where.")
+    ] = False,
     as_json: Json = False,
 ) -> Answer:
     """Say what sampling and training a cascade will take. Reads no weights."""
+    if prices:
+        return _prices()
+    if calibrate:
+        found = _calibrate(device)
+        if file is None:
+            return found
+    if file is None:
+        raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --calibrate or --prices.")
     with loading():
         from dynaxx.plan.table import Question, answer
 
@@ -41,49 +61,63 @@ def plan(
     return Answer(data, lambda console: _show(data, console))
 
 
+def _prices() -> Answer:
+    from dynaxx.plan.money import copy_prices
+
+    file = copy_prices()
+    return Answer({"prices": str(file)}, lambda console: console.print(f"{file}: edit it.", markup=False))
+
+
+def _calibrate(device: str) -> Answer:
+    with loading():
+        import torch
+
+        from dynaxx.plan.time.calibrate import calibrate, keep
+        from dynaxx.plan.time.interval import Z90
+
+    console, on = notes(), torch.device(device)
+    with console.status("timing this machine") as status:
+        clock = calibrate(on, on_probe=lambda what, used: status.update(f"{what}, {min(used, 1):.0%} of a minute"))
+    kept = keep(clock, on)
+    spread = {"sample": clock.sample.spread, "train": clock.train.spread}
+    told = ", ".join(f"{mode} within {100 * Z90 * value:.0f}%" for mode, value in spread.items())
+    line = f"{clock.name}: {told}{'' if kept else ' (could not be kept)'}"
+    return Answer({"device": clock.name, "spread": spread, "kept": kept}, lambda page: page.print(line, markup=False))
+
+
 def _show(data: dict[str, Any], console: Console) -> None:
-    heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak")
+    heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak", "time")
     table(console, heads, [_row(node) for node in data["nodes"]])
     run = data["run"]
-    peak = f"{_bytes(run['peak_bytes'])} at once for {data['samples']} samples, {data['batch']} at a time"
-    console.print(
-        f"{data['name']}: {_count(run['parameters'])} parameters, {peak} ({data['placement']}).", markup=False
-    )
+    held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
+    many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"
+    console.print(f"{data['name']}: {held} for {many}.", markup=False)
+    console.print(f"time: {data['clock']}", markup=False)
+    if run["usd_per_1000"]:
+        console.print(f"1000 samples: {dollars(run['usd_per_1000'])}", markup=False)
     if data["training"]:
         console.print("\ntraining", style="dim")
-        heads = ("stage", "trains on", "batch", "steps", "FLOPs a step", "FLOPs", "peak")
+        heads = ("stage", "trains on", "batch", "steps", "FLOPs a step", "FLOPs", "peak", "time")
         table(console, heads, [_training_row(stage) for stage in data["training"]])
+        money = f", {dollars(data['train']['usd'])}" if data["train"]["usd"] else ""
+        console.print(f"all stages: {lasting(data['train']['train_s'])}{money}", markup=False)
     for reason in data["unknown"]:
         console.print(f"not known: {reason}", markup=False)
 
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
     if node["unknown"]:
-        return node["name"], node["grid"], *["?"] * 5
+        return node["name"], node["grid"], *["?"] * 6
     return (
-        node["name"], node["grid"], _count(node["parameters"]), _bytes(node["weights_bytes"]),
-        str(node["evaluations"]), _count(node["flops"]), _bytes(node["peak_bytes"]),
+        node["name"], node["grid"], amount(node["parameters"]), size_of(node["weights_bytes"]),
+        str(node["evaluations"]), amount(node["flops"]), size_of(node["peak_bytes"]), lasting(node["latency_s"]),
     )  # fmt: skip
 
 
 def _training_row(stage: dict[str, Any]) -> tuple[str, ...]:
     if stage["unknown"]:
-        return stage["name"], stage["grid"], *["?"] * 5
+        return stage["name"], stage["grid"], *["?"] * 6
     return (
-        stage["name"], stage["grid"], str(stage["batch"]), str(stage["steps"]), _count(stage["flops_per_step"]),
-        _count(stage["flops"]), _bytes(stage["peak_bytes"]),
+        stage["name"], stage["grid"], str(stage["batch"]), str(stage["steps"]), amount(stage["flops_per_step"]),
+        amount(stage["flops"]), size_of(stage["peak_bytes"]), lasting(stage["train_s"]),
     )  # fmt: skip
-
-
-def _count(number: float) -> str:
-    for size, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
-
-
-def _bytes(number: float) -> str:
-    for size, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.0f} B"

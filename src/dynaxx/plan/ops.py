@@ -88,15 +88,15 @@ def _product(a: Tensor, b: Tensor) -> Cost:
 
 
 def _attention(args: Sequence[Any], out: Sequence[Tensor]) -> Cost:
-    return "attention", _attention_shape(args[0], args[1]), _attention_flops(args[0], args[1], args[2], 2)
+    return "attention", _attention_shape(args[0]), _attention_flops(args[0], args[1], args[2], 2)
 
 
 def _attention_backward(args: Sequence[Any], out: Sequence[Tensor]) -> Cost:
-    return "attention_back", _attention_shape(args[1], args[2]), _attention_flops(args[1], args[2], args[3], 5)
+    return "attention_back", _attention_shape(args[1]), _attention_flops(args[1], args[2], args[3], 5)
 
 
-def _attention_shape(query: Tensor, key: Tensor) -> Shape:
-    return query.shape[-1], min(key.shape[-2], 4096)
+def _attention_shape(query: Tensor) -> Shape:
+    return (query.shape[-1],)
 
 
 def _attention_flops(query: Tensor, key: Tensor, value: Tensor, products: int) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dynaxx.plan.events import Placement
+from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
 from dynaxx.plan.profiles import Building
+from dynaxx.plan.time.choose import Clock, clock_for, run_seconds
+from dynaxx.plan.time.interval import Interval
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
@@ -40,20 +43,77 @@ def answer(question: Question) -> dict[str, Any]:
     """
     file = resolve(question.file)
     spec = override(load(file), question.settings)
+    return answer_for(spec, question, root=file.parent)
+
+
+def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = None) -> dict[str, Any]:
+    """What sampling and training a cascade will take."""
     graph = nodes(spec, size=question.size)
     run = plan_run(
         spec, graph, samples=question.samples, batch=question.batch, placement=question.placement,
-        on_cpu=not question.device.startswith("cuda"), build=exact_stages(spec, graph, file.parent),
+        on_cpu=question.device == "cpu", build=exact_stages(spec, graph, root),
     )  # fmt: skip
     training = plan_training(spec, graph)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
+    clock, source = clock_for(question.device)
+    timed, price = _Timed(clock), prices().get(question.device)
+    latency = timed.total([timed.node(one) for one in run.nodes])
+    hours = timed.total([timed.training(one) for one in training])
     return {
-        "name": spec.name, "device": question.device, "placement": question.placement, "samples": question.samples,
-        "batch": min(question.batch, question.samples), "nodes": [_node(one) for one in run.nodes],
-        "run": {"parameters": run.parameters, "peak_bytes": round(run.peak_bytes)},
-        "events": [str(event) for event in run.events], "training": [_stage(one) for one in training],
-        "unknown": list(unknown),
+        "name": spec.name, "device": question.device, "clock": source, "placement": question.placement,
+        "samples": question.samples, "batch": min(question.batch, question.samples),
+        "nodes": [_node(one) | {"latency_s": _plain(timed.node(one))} for one in run.nodes],
+        "run": {
+            "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
+            "usd_per_1000": _usd(price, latency, 1000 / question.samples),
+        },
+        "events": [str(event) for event in run.events],
+        "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
+        "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0)},
+        "price": None if price is None else price.model_dump(), "unknown": list(unknown),
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Durations by a clock; None where there is none, or a stage cannot be told."""
+
+    clock: Clock | None
+
+    def node(self, one: NodePlan) -> Interval | None:
+        """All samples through one node."""
+        if self.clock is None or one.profile is None:
+            return None
+        size = one.node.grid.size
+        return run_seconds(self.clock, one.profile, one.work, samples=one.samples, batch=one.batch, size=size)
+
+    def training(self, one: TrainPlan) -> Interval | None:
+        """All steps of one stage's training."""
+        if self.clock is None or one.profile is None:
+            return None
+        step = self.clock.seconds(one.profile, one.work, one.batch, one.node.grid.size)
+        return step.times(one.parts * one.steps)
+
+    def total(self, several: Sequence[Interval | None]) -> Interval | None:
+        """One after another; None where one is not known."""
+        total = Interval(0.0, 0.0, 0.0)
+        for one in several:
+            if one is None:
+                return None
+            total = total.plus(one)
+        return total if several else None
+
+
+def _plain(found: Interval | None) -> dict[str, float] | None:
+    return None if found is None else asdict(found)
+
+
+def _usd(price: Price | None, found: Interval | None, times: float) -> dict[str, Any] | None:
+    if price is None or found is None:
+        return None
+    told = cost(price, found.times(times))
+    spot = None if told.spot_usd is None else asdict(told.spot_usd)
+    return {"on_demand": asdict(told.usd), "spot": spot}
 
 
 def exact_stages(spec: CascadeSpec, graph: tuple[Node, ...], root: Path | None) -> Building:

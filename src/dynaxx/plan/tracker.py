@@ -46,8 +46,8 @@ class Tracker(TorchDispatchMode):
         for x in made:
             self.hold(x)
         kind, shape, flops = cost(func, args, out)
-        moved = sum(x.numel() * x.itemsize for x in (*_tensors(args), *made))
-        self.ops[kind, shape, self.scale.terms(flops), self.scale.terms(moved)] += 1
+        moved = added(*(self.scale.terms(x.numel() * x.itemsize) for x in (*_tensors(args), *made)))
+        self.ops[kind, shape, self.scale.terms(flops), moved] += 1
         return out
 
     def hold(self, x: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again: one folder per user, that anybody may empty."""
+"""Where things are kept outside of runs: a folder of what can be made again, and one of what the user writes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def cache_folder(*parts: str) -> Path:
     named = os.environ.get(PLACE)
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(named or Path(home, "dynaxx"), *parts)
+
+
+def config_folder(*parts: str) -> Path:
+    """`$XDG_CONFIG_HOME/dynaxx`, else `~/.config/dynaxx`: what the user writes, and nobody may empty."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home, "dynaxx", *parts)
 
 
 def recall(path: Path) -> Any:

@@ -1,0 +1,136 @@
+"""Calibrates this machine: times operations, then whole networks, and keeps both in the cache folder."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dynaxx.plan.time.clock import LEAST_SPREAD, Fit, ProbedClock
+from dynaxx.plan.time.features import Point
+from dynaxx.plan.time.networks import Trial, trials
+from dynaxx.plan.time.probes import probes
+from dynaxx.plan.time.stopwatch import seconds_of
+from dynaxx.plan.time.surface import Surface
+from dynaxx.store.cache import cache_folder, recall, remember
+
+BUDGET_S = 60.0
+"""A calibration ends within this; what was not probed by then is told from what was."""
+NETWORKS_SHARE = 0.6
+"""Of the budget; the rest is for single operations."""
+FORMAT = 1
+Told = Callable[[str, float], None]
+Row = tuple[float, ...]
+"""Of a network: its sums, and the seconds it really took."""
+
+
+def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Told | None = None) -> ProbedClock:
+    """Time this machine; `on_probe` is called with what is timed and the share of the budget that is used."""
+    start = time.perf_counter()
+
+    def used() -> float:
+        return (time.perf_counter() - start) / budget_s
+
+    clock = ProbedClock(machine_name(device), _surfaces(device, used, on_probe))
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for trial in trials(device):
+        if used() > 0.95:
+            break
+        rows[trial.mode].append(_row(clock, trial, device))
+        if on_probe:
+            on_probe(f"network, {trial.mode}", used())
+    fits = {mode: fitted(rows[mode]) for mode in ("sample", "train") if len(rows[mode]) > 3}
+    return ProbedClock(clock.name, clock.surfaces, fits.get("sample", Fit()), fits.get("train", Fit()))
+
+
+def _surfaces(device: torch.device, used: Callable[[], float], on_probe: Told | None) -> dict[str, Surface]:
+    points, seconds = defaultdict[str, list[Point]](list), defaultdict[str, list[float]](list)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for group, point, work in _spread_out(device):
+            if used() > 1 - NETWORKS_SHARE and len(points[group]) > 3:
+                continue
+            points[group].append(point)
+            seconds[group].append(seconds_of(work, device))
+            if on_probe:
+                on_probe(group, used())
+    return {group: Surface.of(points[group], seconds[group]) for group in points}
+
+
+def _spread_out(device: torch.device) -> list[tuple[str, Point, Callable[[], object]]]:
+    """The probes, every group's first before any group's second, so that a budget cuts all groups alike."""
+    turn, found = defaultdict[str, int](int), list[tuple[int, tuple[str, Point, Callable[[], object]]]]()
+    for probe in probes(device):
+        found.append((turn[probe[0]], probe))
+        turn[probe[0]] += 1
+    return [probe for _, probe in sorted(found, key=lambda item: item[0])]
+
+
+def _row(clock: ProbedClock, trial: Trial, device: torch.device) -> Row:
+    sums = clock.sums(trial.profile, trial.work, trial.batch, trial.size)
+    return *sums, seconds_of(trial.run, device)
+
+
+def fitted(rows: Sequence[Row]) -> Fit:
+    """The shares that bring the sums closest to what networks took, relative; the spread is left by leaving one out."""
+    table = np.array(rows, dtype=np.float64)
+    left = []
+    for i in range(len(table)):
+        others = np.delete(table, i, axis=0)
+        left.append(math.log(float(table[i, -1] / max(table[i, :-1] @ _shares(others), 1e-9))))
+    spread = float(np.sqrt(np.mean(np.square(left)) * (1 + 1 / len(left))))
+    computing, moving, call_s, parameter_s = (float(share) for share in _shares(table))
+    return Fit(computing, moving, call_s, parameter_s, max(spread, LEAST_SPREAD))
+
+
+def _shares(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least squares of `1 = sums @ shares / seconds` over shares of 0 or more."""
+    parts, count = table[:, :-1] / table[:, -1:], table.shape[1] - 1
+    best, least = np.eye(count)[0], math.inf
+    for chosen in (c for n in range(1, count + 1) for c in itertools.combinations(range(count), n)):
+        found = np.linalg.lstsq(parts[:, chosen], np.ones(len(table)), rcond=None)[0]
+        error = float(np.square(parts[:, chosen] @ found - 1).sum())
+        if (found >= 0).all() and error < least:
+            best, least = np.zeros(count), error
+            best[list(chosen)] = found
+    return best
+
+
+def machine_name(device: torch.device) -> str:
+    """The device, as people call it, with what its speed depends on."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"{_cpu_name()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _place(device: torch.device) -> Path:
+    name = blake2b(f"{FORMAT} {machine_name(device)}".encode(), digest_size=8).hexdigest()
+    return cache_folder("machines", f"{name}.json")
+
+
+def keep(clock: ProbedClock, device: torch.device) -> bool:
+    """Keep a calibration for the next time; say whether it could be."""
+    return remember(_place(device), clock.to_json())
+
+
+def calibrated(device: torch.device) -> ProbedClock | None:
+    """This machine's calibration, or None where there is none."""
+    found = recall(_place(device))
+    return None if found is None else ProbedClock.from_json(found)

@@ -1,0 +1,49 @@
+"""Which clock tells the time of a device: this machine's calibration, or published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+
+from dynaxx.plan.profile import Profile
+from dynaxx.plan.time.calibrate import calibrated
+from dynaxx.plan.time.devices import device_named
+from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.tracker import OpKey
+
+HERE = ("cpu", "cuda")
+
+
+class Clock(Protocol):
+    """Tells how long work takes on one device."""
+
+    @property
+    def name(self) -> str:
+        """The device."""
+
+    def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
+        """How long the operations of a stage take at a batch and a size."""
+
+
+def clock_for(device: str) -> tuple[Clock | None, str]:
+    """The clock of a device and where its figures are from; None for this machine where it was not calibrated.
+
+    Raises:
+        UsageError: if the device is neither this machine's nor in the table of known ones.
+    """
+    if device.split(":")[0] not in HERE:
+        known = device_named(device)
+        return known, f"published figures, not calibrated: {known.source}"
+    found = calibrated(torch.device(device))
+    return (found, "calibrated on this machine") if found else (None, "not calibrated: dynaxx plan --calibrate")
+
+
+def run_seconds(
+    clock: Clock, profile: Profile, work: Mapping[OpKey, int], *, samples: int, batch: int, size: tuple[int, ...]
+) -> Interval:
+    """How long a node takes for all samples: full batches, and what is left."""
+    whole, left = divmod(samples, batch)
+    found = clock.seconds(profile, work, batch, size).times(whole)
+    return found.plus(clock.seconds(profile, work, left, size)) if left else found

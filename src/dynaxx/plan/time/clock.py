@@ -1,0 +1,92 @@
+"""From work to seconds: what every operation takes on a device, summed, and set right by whole networks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from dynaxx.plan.growth import evaluate
+from dynaxx.plan.profile import Profile
+from dynaxx.plan.time.features import SHAPED, Point, group_of, point_of
+from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.surface import Surface
+from dynaxx.plan.tracker import OpKey
+
+LEAST_SPREAD = 0.04
+"""Nothing is known better than this: machines repeat themselves to a few per cent."""
+FALLBACK = "pointwise"
+Sums = tuple[float, float, float, float]
+
+
+@final
+@dataclass(frozen=True)
+class Fit:
+    """`seconds = computing * c + moving * m + call_s * calls + parameter_s * parameters`, up to a spread.
+
+    c and m are the sums of what computing and moving operations take alone; inside a network, caches are shared. Calls
+    cost Python's time, parameters that of the optimiser and of the average.
+    """
+
+    computing: float = 1.0
+    moving: float = 1.0
+    call_s: float = 0.0
+    parameter_s: float = 0.0
+    spread: float = 0.5
+
+    def seconds(self, sums: Sums) -> float:
+        """What a stage's sums come to."""
+        shares = (self.computing, self.moving, self.call_s, self.parameter_s)
+        return sum(share * part for share, part in zip(shares, sums, strict=True))
+
+
+@final
+@dataclass(frozen=True)
+class ProbedClock:
+    """A machine that was calibrated: surfaces per group of operations, a fit each for sampling and for training."""
+
+    name: str
+    surfaces: Mapping[str, Surface]
+    sample: Fit = field(default_factory=Fit)
+    train: Fit = field(default_factory=Fit)
+
+    def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
+        """How long the operations of a stage take at a batch and a size."""
+        fit = self.train if any("_back" in key[0] for key in work) else self.sample
+        return Interval.around(fit.seconds(self.sums(profile, work, batch, size)), fit.spread)
+
+    def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:
+        """The seconds of all computing and of all moving operations, each alone; how many they are; parameters."""
+        units, found = profile.scale.units(batch, size), defaultdict[str, list[tuple[Point, int]]](list)
+        for (kind, shape, flops, moved), n in work.items():
+            point = point_of(kind, shape, evaluate(flops, units), evaluate(moved, units))
+            found[self._group(kind, shape, len(point))].append((point, n))
+        total = {True: 0.0, False: 0.0}
+        for group, points in found.items():
+            if group:
+                each = self.surfaces[group].at(np.array([point for point, _ in points]))
+                total[group.startswith(SHAPED)] += float(each @ np.array([n for _, n in points]))
+        return total[True], total[False], float(sum(work.values())), float(profile.parameters)
+
+    def _group(self, kind: str, shape: tuple[int, ...], rank: int) -> str:
+        """The nearest group that was probed."""
+        group = group_of(kind, shape)
+        names = (group, group.removesuffix("-last"), group.replace("-2", "-1", 1), FALLBACK)
+        return next((name for name in names if name in self.surfaces and self._rank(name) == rank), "")
+
+    def _rank(self, name: str) -> int:
+        return int(self.surfaces[name].points.shape[1])
+
+    def to_json(self) -> dict[str, Any]:
+        """The clock as plain data."""
+        fits = {name: vars(fit) for name, fit in (("sample", self.sample), ("train", self.train))}
+        return {"name": self.name, "surfaces": {n: s.to_json() for n, s in self.surfaces.items()}, **fits}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ProbedClock:
+        """The clock that `to_json` wrote."""
+        surfaces = {name: Surface.of(**found) for name, found in data["surfaces"].items()}
+        return cls(data["name"], surfaces, Fit(**data["sample"]), Fit(**data["train"]))

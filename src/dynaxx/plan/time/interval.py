@@ -1,0 +1,34 @@
+"""A duration that is not known exactly: its middle, and the bounds that hold nine times out of ten."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+Z90 = 1.645
+"""Nine in ten of a normal variable lie within so many standard deviations."""
+
+
+@final
+@dataclass(frozen=True)
+class Interval:
+    """Seconds: `value`, and the 90% interval from `low` to `high`."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, value: float, spread: float) -> Interval:
+        """A value whose logarithm has the standard deviation `spread`."""
+        factor = math.exp(Z90 * spread)
+        return cls(value, value / factor, value * factor)
+
+    def times(self, factor: float) -> Interval:
+        """So many times as long."""
+        return Interval(self.value * factor, self.low * factor, self.high * factor)
+
+    def plus(self, other: Interval) -> Interval:
+        """One after the other, wrong in the same direction."""
+        return Interval(self.value + other.value, self.low + other.low, self.high + other.high)

@@ -1,0 +1,33 @@
+"""Seconds of a piece of work, as far as possible its own and not its neighbours'."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+RUNS = 3
+LEAST_S = 1e-3
+"""A run is as many calls as fill this."""
+
+
+def seconds_of(work: Callable[[], object], device: torch.device, *, runs: int = RUNS) -> float:
+    """The best of a few runs after a first one: neighbours only slow down.
+
+    A single thread on a CPU is timed by the processor time it got, which on a machine of its own is the same.
+    """
+    work()
+    first = _timed(work, 1, device)
+    calls = max(1, min(50, int(LEAST_S / max(first, 1e-7))))
+    return min(_timed(work, calls, device) for _ in range(runs))
+
+
+def _timed(work: Callable[[], object], calls: int, device: torch.device) -> float:
+    now = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+    start = now()
+    for _ in range(calls):
+        work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return (now() - start) / calls

@@ -1,0 +1,126 @@
+"""Time: planted rates are found again, intervals add up, published figures are cited, and money follows from hours."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.plan.test_rehearse import CASES, rehearse, scale_for
+
+from dynaxx.errors import SpecError, UsageError
+from dynaxx.plan.money import Price, cost, prices
+from dynaxx.plan.profile import Profile
+from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
+from dynaxx.plan.time.clock import ProbedClock
+from dynaxx.plan.time.devices import DEVICES, LAUNCH_S, REACHED, device_named
+from dynaxx.plan.time.features import group_of, point_of
+from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.surface import Surface
+
+
+def planted(points: np.ndarray) -> np.ndarray:
+    """Seconds at a rate that saturates with the widths, and a cost per call."""
+    work, widths = np.exp(points.sum(1)), np.exp(points[:, :2]).min(1)
+    return work / (5e10 * widths / (widths + 30)) + 5e-6
+
+
+def test_a_surface_tells_rates_between_its_probes() -> None:
+    rng = np.random.default_rng(0)
+    points = np.log(
+        np.stack(
+            [rng.choice([4, 16, 64, 256], 40), rng.choice([8, 32, 128], 40), rng.choice([256, 4096, 65536], 40)], 1
+        )
+    )
+    surface = Surface.of([tuple(p) for p in points], list(planted(points)))
+    between = np.log(np.array([[32.0, 64.0, 1024.0], [100.0, 20.0, 10000.0], [8.0, 100.0, 30000.0]]))
+    assert surface.at(between) == pytest.approx(planted(between), rel=0.25)
+    assert surface.at(points) == pytest.approx(planted(points), rel=0.15)
+
+
+def test_far_from_all_probes_a_surface_is_at_the_usual_rate() -> None:
+    surface = Surface.of([(1.0, 1.0, 5.0), (2.0, 2.0, 6.0), (3.0, 1.0, 5.0)], [1e-3, 2e-2, 3e-3])
+    far = np.array([[30.0, 30.0, 30.0]])
+    usual = np.median(surface.seconds - surface.points.sum(1))
+    assert math.log(surface.at(far)[0]) == pytest.approx(usual + 90.0)
+
+
+def test_planted_shares_are_found_and_the_spread_is_the_noise() -> None:
+    rng = np.random.default_rng(1)
+    sums = rng.uniform([1e-3, 1e-3, 100, 1e5], [5e-2, 2e-2, 800, 5e6], (40, 4))
+    seconds = sums @ [0.9, 2.0, 1e-5, 3e-9] * np.exp(0.1 * rng.standard_normal(40))
+    fit = fitted([(*row, took) for row, took in zip(sums.tolist(), seconds.tolist(), strict=True)])
+    assert fit.spread == pytest.approx(0.1, rel=0.4)
+    assert fit.seconds((0.02, 0.01, 400, 1e6)) == pytest.approx(0.02 * 0.9 + 0.01 * 2 + 4e-3 + 3e-3, rel=0.1)
+
+
+def test_a_share_is_never_negative() -> None:
+    fit = fitted([(1.0, float(i % 3), 10.0 * i, 0.0, 2.0 - 0.1 * (i % 3)) for i in range(1, 9)])
+    assert min(fit.computing, fit.moving, fit.call_s, fit.parameter_s) >= 0
+
+
+def test_intervals_add_up() -> None:
+    one = Interval.around(2.0, 0.1)
+    assert one.high / one.value == pytest.approx(one.value / one.low)
+    both = one.plus(one.times(3))
+    assert (both.low, both.value, both.high) == pytest.approx((4 * one.low, 8.0, 4 * one.high))
+
+
+def test_a_convolutions_coordinates_multiply_to_its_work() -> None:
+    flops = 2.0 * 32 * 64 * 9 * 4096
+    assert sum(point_of("conv", (2, 32, 64, 3, 1, 0), flops, 0)) == pytest.approx(math.log(flops / 2))
+    assert group_of("conv", (2, 32, 64, 3, 1, 1)) == "conv-2d-3-1-last"
+
+
+def profile_of_one() -> Profile:
+    spec, node = CASES["one axis"]
+    return rehearse(node, spec.condition, scale_for(node), mode="sample")
+
+
+def test_published_figures_are_cited_and_bound_the_time() -> None:
+    profile = profile_of_one()
+    work = profile.evaluations[1]
+    for device in DEVICES.values():
+        assert device.source.startswith("https://")
+        found = device.seconds(profile, work, 4, (256,))
+        flops = profile.flops(work, 4, (256,))
+        assert found.value >= max(flops / (REACHED * device.matrix_flops), LAUNCH_S * sum(work.values()))
+        assert found.low < found.value < found.high
+    with pytest.raises(UsageError, match="h100-sxm"):
+        device_named("abacus")
+
+
+def test_a_calibration_within_a_short_budget_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    device, said = torch.device("cpu"), list[str]()
+    clock = calibrate(device, budget_s=1.0, on_probe=lambda what, used: said.append(what))
+    assert keep(clock, device)
+    again = calibrated(device)
+    assert isinstance(again, ProbedClock)
+    profile = profile_of_one()
+    both = [c.seconds(profile, profile.evaluations[1], 2, (256,)).value for c in (clock, again)]
+    assert both[0] == pytest.approx(both[1])
+    assert both[0] > 0
+    assert "conv-2d-3-1" in said
+
+
+def test_money_follows_from_hours() -> None:
+    price = Price(usd_per_hour=2.0, spot_saving=0.5, spot_hours=4.0, restart_hours=0.2)
+    told = cost(price, Interval(7200.0, 3600.0, 10800.0))
+    assert (told.usd.low, told.usd.value, told.usd.high) == (2.0, 4.0, 6.0)
+    assert told.spot_usd is not None
+    assert told.spot_usd.value == pytest.approx(4.0 * 0.5 * 1.05)
+
+
+def test_the_users_prices_go_before_the_published_ones(tmp_path: Path) -> None:
+    own = tmp_path / "prices.yaml"
+    own.write_text("h100-sxm: {usd_per_hour: 9.0}\nmine: {usd_per_hour: 0.2}\n", encoding="utf-8")
+    known = prices(own)
+    assert known["h100-sxm"].usd_per_hour == 9.0
+    assert known["mine"].usd_per_hour == 0.2
+    assert known["a100-sxm-80gb"].source
+    own.write_text("h100-sxm: {usd_per_hour: free}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="usd_per_hour"):
+        prices(own)
