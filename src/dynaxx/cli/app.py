@@ -10,6 +10,7 @@ import dynaxx
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.check import check
 from dynaxx.cli.demo import demo
+from dynaxx.cli.lens import lens
 from dynaxx.cli.options import Json
 from dynaxx.cli.plan import plan
 from dynaxx.cli.sample import sample
@@ -17,7 +18,7 @@ from dynaxx.cli.train import train
 from dynaxx.errors import UsageError
 
 app = typer.Typer(name="dynaxx", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (demo, check, plan, train, sample):
+for command in (demo, check, plan, train, sample, lens):
     app.command()(command)
 
 
@@ -37,5 +38,5 @@ def main(
         return Answer({"version": dynaxx.__version__}, lambda console: console.print(line, markup=False))
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise UsageError("", "no command is given.", "Name one of demo, check, plan, train, sample.")
+        raise UsageError("", "no command is given.", "Name one of demo, check, plan, train, sample, lens.")
     return None

@@ -17,6 +17,7 @@ from torch import Tensor
 from dynaxx.errors import RunError
 from dynaxx.noise.denoiser import Condition, Input
 from dynaxx.noise.level import Level
+from dynaxx.signal.random import Draws
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DenoisingStage, GaussianStage
 from dynaxx.stage.denoise import run_denoiser, without_low
@@ -142,3 +143,11 @@ class Gaussian:
 
     def to(self, device: torch.device) -> None:
         """Nothing to move: tables follow the state they are used on."""
+
+
+def draw_signals(spec: GaussianStage, channels: int, draws: Draws) -> Tensor:
+    """The data itself: signals `(B, channels, *spec.size)` of mean `spec.mean` whose modes have the variances P(k)."""
+    white = draws.normal("signal", (channels, *spec.size), dtype=torch.float64)
+    axes = tuple(range(2, white.ndim))
+    modes = torch.fft.fftn(white, dim=axes, norm="ortho") * spectrum(spec, spec.size).sqrt()
+    return (torch.fft.ifftn(modes, dim=axes, norm="ortho").real + spec.mean).float()

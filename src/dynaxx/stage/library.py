@@ -51,14 +51,14 @@ class Library:
             raise DataError("data", "an empirical stage needs at least one signal.", "Name a folder that holds some.")
         self.samples, self.kernel = list(samples), kernel
         self._at: dict[object, Stored] = {}
-        self._full = torch.stack([sample.x for sample in samples])
+        self.full = torch.stack([sample.x for sample in samples])
         self._prior: dict[str, Tensor] = {}
 
     def save(self, folder: Path) -> None:
         """Write signals, captions and keywords into `folder`, as one safetensors file."""
         words = [[sample.id, sample.caption, list(sample.keywords)] for sample in self.samples]
         facts = {"words": json.dumps(words, ensure_ascii=False), "kernel": json.dumps(self.kernel)}
-        write_bytes(folder / SIGNALS, safetensors.torch.save({"x": self._full.contiguous()}, metadata=facts))
+        write_bytes(folder / SIGNALS, safetensors.torch.save({"x": self.full.contiguous()}, metadata=facts))
 
     @classmethod
     def load(cls, folder: Path) -> Library:
@@ -82,11 +82,11 @@ class Library:
     @property
     def channels(self) -> int:
         """The channels of every signal."""
-        return self._full.shape[1]
+        return self.full.shape[1]
 
     def signals(self, size: tuple[int, ...]) -> Tensor:
         """The signals on a grid of `size`: `(N, C, *size)`."""
-        return self._full if tuple(self._full.shape[2:]) == size else resample(self._full, size, self.kernel)
+        return self.full if tuple(self.full.shape[2:]) == size else resample(self.full, size, self.kernel)
 
     def at(self, size: tuple[int, ...], device: torch.device) -> Stored:
         """The signals on a grid of `size`, ready for products on `device`."""

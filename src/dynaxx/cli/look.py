@@ -1,0 +1,107 @@
+"""What `dynaxx lens` does: open the cascade, say what a look will cost, look, and write the report."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynaxx.cli.progress import bar
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
+from dynaxx.errors import DataError
+from dynaxx.evolve.apply import apply
+from dynaxx.lens.findings import Report
+from dynaxx.lens.look import Look
+from dynaxx.lens.open import Options, look
+from dynaxx.lens.probes import Budget
+from dynaxx.share.output_folder import check_writable
+from dynaxx.spec.data import DataSpec, FieldsData, FolderData
+from dynaxx.store.atomic import write_text
+from dynaxx.store.strict_json import strict_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+KEPT = "runs"
+"""The folder below the report's in which runs are kept."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The command's options, read."""
+
+    run: str
+    data: Path | None
+    prompts: Path | None
+    out: Path
+    budget: Budget
+    num: int | None
+    seed: int
+    against: str | None
+    apply: bool
+    keep: bool
+    batch: int
+
+
+def look_into(order: Order, console: Console) -> tuple[Report, Path]:
+    """Look, and write the report; gives it with the path of its findings."""
+    check_writable(order.out)
+    runtime = Runtime(batch_size=order.batch)
+    cascade = Cascade.from_pretrained(order.run, runtime=runtime)
+    other = Cascade.from_pretrained(order.against, runtime=runtime) if order.against else None
+    options = Options(order.num, order.budget, order.seed, order.out / KEPT if order.keep else None, against=other)
+    with bar() as on_step:
+        view = look(cascade, data=_data(order.data), prompts=_prompts(order.prompts), options=options, on_step=on_step)
+        _say_cost(view, console)
+        for done in view.steps():
+            words = done.left_out or (f"{done.latency_s:.1f} s" + (" (known)" if done.cached else ""))
+            console.print(f"{done.index + 1:>3}/{done.count} {done.name}: {words}", markup=False, highlight=False)
+    lensed = view.lensed()
+    method = {**lensed.report.method, "command": " ".join(["dynaxx", *sys.argv[1:]])}
+    report = replace(lensed.report, method=method, cascade={**lensed.report.cascade, "from": order.run})
+    if order.apply and view.bench.reference is not None:
+        count = len(view.bench.reference)
+        made = apply(cascade, report, order.out / "cascade.yaml", num=count, data=_data(order.data), seed=order.seed)
+        report = replace(report, applied=made.to_json() if made else None)
+    file = order.out / "findings.json"
+    write_text(file, strict_json(report.to_json(), indent=1) + "\n")
+    return report, file
+
+
+def _say_cost(view: Look, console: Console) -> None:
+    """What the look will cost, before it runs."""
+    second, total = view.second, 0.0
+    for probe, reason in view.plan():
+        takes = sum(count * second.get(name, 0.0) for name, count in probe.cost.items())
+        total += 0.0 if reason else takes
+        words = f"left out: {reason}" if reason else f"{probe.evaluations} evaluations, about {takes:.0f} s"
+        console.print(f"  {probe.name}: {words}", markup=False, highlight=False)
+    console.print(f"At most {total:.0f} s of network evaluations in all.", markup=False, highlight=False)
+
+
+def _data(folder: Path | None) -> DataSpec | None:
+    if folder is None:
+        return None
+    place = str(folder.expanduser().absolute())
+    arrays = folder.suffix in (".npy", ".npz") or any(folder.glob("*.np[yz]"))
+    return FieldsData(path=place) if arrays else FolderData(path=place)
+
+
+def _prompts(file: Path | None) -> list[str]:
+    """The lines of a file that hold something.
+
+    Raises:
+        DataError: where it cannot be read, or holds nothing.
+    """
+    if file is None:
+        return []
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(str(file), f"cannot be read ({error}).", "Name a text file, a prompt a line.") from error
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise DataError(str(file), "holds no prompt.", "Write one a line.")
+    return found

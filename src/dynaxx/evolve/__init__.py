@@ -1,0 +1,1 @@
+"""Change a cascade by what was measured."""

@@ -1,0 +1,132 @@
+"""Apply the run-time remedies of a report: a new cascade file, measured again on fresh samples beside the old one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from dynaxx.engine.cascade import Cascade
+from dynaxx.errors import DataError
+from dynaxx.lens.bench import Bench
+from dynaxx.lens.findings import Measure, Report
+from dynaxx.lens.inputs import stand_ins
+from dynaxx.lens.reference import Reference, find
+from dynaxx.lens.sweep import score
+from dynaxx.lens.taps import Taps
+from dynaxx.metrics.pairwise import Pairwise
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.data import DataSpec
+from dynaxx.spec.files import dump
+from dynaxx.spec.override import override
+from dynaxx.spec.stage import TRAINABLE
+from dynaxx.stage.build import weights_folder
+from dynaxx.store.atomic import write_text
+
+FRESH = 7_000_003
+"""Added to the seed, so that what is measured again shares no random number with what was seen."""
+
+
+@final
+@dataclass(frozen=True)
+class Applied:
+    """The remedies and the score before and after them, on the same fresh samples; `recovered` is their difference."""
+
+    changes: tuple[Mapping[str, Any], ...]
+    before: Measure
+    after: Measure
+    recovered: Measure
+    file: str
+    signals: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the report."""
+        measures = {name: getattr(self, name).__dict__ for name in ("before", "after", "recovered")}
+        return {"changes": list(self.changes), **measures, "file": self.file, "signals": self.signals}
+
+
+def remedies(report: Report) -> dict[str, Any]:
+    """What the findings would set, by path; of two remedies for one path, the one with the larger gain."""
+    gains: dict[str, tuple[float, Any]] = {}
+    for finding in report.findings:
+        for path, value in (finding.change or {}).items():
+            gain = (finding.gain.value if finding.gain else None) or 0.0
+            if path not in gains or gain > gains[path][0]:
+                gains[path] = (gain, value)
+    return {path: value for path, (_, value) in gains.items()}
+
+
+def apply(
+    cascade: Cascade, report: Report, file: Path, *, num: int, data: DataSpec | None = None, seed: int = 0
+) -> Applied | None:
+    """Write the cascade with the report's remedies to `file` and measure both; None where it has none.
+
+    The score is J of the sweep, over every stage whose settings change, on signals that the report did not see where
+    the data has enough of them.
+    """
+    changes = remedies(report)
+    if not changes:
+        return None
+    mended = cascade.with_settings(changes)
+    write_text(file, dump(_placed(override(cascade.spec, changes), cascade.root, file)))
+    reference, signals = _fresh(cascade, num, data, seed)
+    taps = Taps.of(cascade, reference, seed=seed + FRESH, given=stand_ins(cascade.spec, reference))
+    bench = Bench(taps, reference)
+    changed = {path.split(".")[0] for path in changes}
+    before, after = (_score(bench, one, changed, num) for one in (cascade, mended))
+    listed = tuple({"path": path, "was": _value(cascade.spec, path), "now": value} for path, value in changes.items())
+    return Applied(
+        listed, Measure.of(before.interval()), Measure.of(after.interval()), Measure.of((before - after).interval()),
+        str(file), signals,
+    )  # fmt: skip
+
+
+def _score(bench: Bench, cascade: Cascade, changed: set[str], num: int) -> Pairwise:
+    nodes = [node for node in bench.graph if node.stage.name in changed]
+    parts = [score(bench, cascade, node, rows=num) for node in nodes]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total * (1 / len(parts))
+
+
+def _fresh(cascade: Cascade, num: int, data: DataSpec | None, seed: int) -> tuple[Reference, str]:
+    """Signals that the report did not see, or the same ones with fresh random numbers where there are no others."""
+    size = cascade.runtime.size
+    try:
+        found, says = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, skip=num, size=size), "unseen"
+        if found is not None and len(found) == num:
+            return found, says
+    except DataError:
+        pass
+    again = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, size=size)
+    assert again is not None, "a report with remedies has a reference"
+    return again, "the same signals, fresh random numbers"
+
+
+def _placed(spec: CascadeSpec, root: Path | None, file: Path) -> CascadeSpec:
+    """The spec for a file that lies elsewhere: weights and data are named from there."""
+    home, place = (root or Path()).resolve(), file.resolve().parent
+    stages = tuple(
+        stage.model_copy(update={"weights": os.path.relpath(weights_folder(stage, home), place)})
+        if isinstance(stage, TRAINABLE)
+        else stage
+        for stage in spec.stages
+    )
+    moved = spec.model_copy(update={"stages": stages})
+    path = getattr(spec.data, "path", None)
+    if spec.data is None or path is None:
+        return moved
+    named = os.path.relpath(home / Path(path).expanduser(), place)
+    return moved.model_copy(update={"data": spec.data.model_copy(update={"path": named})})
+
+
+def _value(spec: CascadeSpec, path: str) -> Any:
+    """What the spec says at a path that begins with a stage."""
+    name, *keys = path.split(".")
+    here: Any = next(stage for stage in spec.stages if stage.name == name).model_dump(by_alias=True)
+    for key in keys:
+        here = here.get(key) if isinstance(here, dict) else None
+    return here

@@ -1,0 +1,1 @@
+"""Which stage is at fault, whether stages correct or amplify what they receive, and what to change."""

@@ -1,0 +1,86 @@
+"""What to do about each kind of fault, in the order of what costs least."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+KINDS: Mapping[str, tuple[str, str]] = {
+    "colour-cast": (
+        "a colour cast",
+        "Look for a wrong normalisation of its data or answers; then train it on more varied colours, or "
+        "match its mean colour to the low input.",
+    ),
+    "contrast": (
+        "wrong contrast",
+        "Check the range and scale of its answers, its clipping and guidance, and whether it walks enough "
+        "steps; then train it longer.",
+    ),
+    "range": (
+        "a wrong range of values",
+        "Bring its input and its answers to [-1, 1] where they enter and leave it.",
+    ),
+    "channel-order": (
+        "channels in the wrong order",
+        "Put the channels in the order that it was trained with (RGB).",
+    ),
+    "geometry": (
+        "mirrored or turned pictures",
+        "Check the order and direction of axes where signals enter and leave it.",
+    ),
+    "missing-patch": (
+        "a part of the grid that is wrong",
+        "Look for masks, tiles or padding that cover that part, in its data and in what it is given.",
+    ),
+    "low-ignored": (
+        "a low input that is not followed",
+        "See that each sample is given its own low input; then train it with less noise on that input, or "
+        "pass the low-resolution signal on to it directly.",
+    ),
+    "over-smoothed": (
+        "fine detail smoothed away",
+        "Use fewer steps or start at less noise where it refines; otherwise train it longer, on sharp targets.",
+    ),
+    "noise-left": (
+        "noise left in its answers",
+        "Let it walk to the end: more steps, a process that ends clean; then train it longer at low levels.",
+    ),
+    "untold-noise": (
+        "noise on its input that it is not told of",
+        "Tell it the level (`noise.told: true`, the true std), or take the noise away.",
+    ),
+    "resize-kernel": (
+        "a low input brought up by the wrong kernel",
+        "Set `resize` on its low input to the kernel that it was trained with.",
+    ),
+    "level": (
+        "an augmentation level that is off",
+        "Set the level to the minimum of the sweep.",
+    ),
+    "guidance": (
+        "guidance that is off",
+        "Set the guidance to the minimum of the sweep.",
+    ),
+    "prompt-ignored": (
+        "prompts that reach the wrong sample",
+        "See that each sample is asked for its own prompt.",
+    ),
+    "amplifies": (
+        "faults of its input made worse",
+        "Raise its augmentation level, or train it on what the stage before really makes (`train.generated`).",
+    ),
+    "weights": (
+        "wrong answers on true inputs, for no single simple reason",
+        "Check that its weights are whole and the ones that are meant; then train it longer.",
+    ),
+}
+"""By kind: what it is called in a sentence, and the advice."""
+
+
+def called(kind: str) -> str:
+    """The kind in words."""
+    return KINDS[kind][0]
+
+
+def advice(kind: str) -> str:
+    """What to do about it."""
+    return KINDS[kind][1]

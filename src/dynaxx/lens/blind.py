@@ -1,0 +1,44 @@
+"""Which parts of its low input a stage looks at: parts are overwritten, and where nothing changes it is blind."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from dynaxx.lens.bench import Bench
+from dynaxx.spec.graph import Node
+
+QUARTERS = 4
+DEAF = 0.02
+"""Below this share of the median change a part does not count."""
+
+
+def blind(bench: Bench, node: Node, answers: Tensor) -> float | None:
+    """The share of the low grid that the stage does not look at; None where all or nothing seems to matter.
+
+    Sample i has one box of the grid replaced by its negative, boxes of a quarter and of half an axis by turns; its
+    answer is held against `answers`, the one to the untouched input.
+    """
+    few = len(answers)
+    low = bench.low_of(node)[:few]
+    for width in (1, 2):
+        boxes = _boxes(tuple(low.shape[2:]), width)
+        changed = low.clone()
+        for i in range(few):
+            part = changed[i][(slice(None), *boxes[i % len(boxes)])]
+            part.mul_(-1).add_(0.5)
+        moved = (bench.on(node, changed, rows=few) - answers).double().square().flatten(1).mean(1)
+        by_box = torch.stack([moved[j :: len(boxes)].mean() for j in range(min(len(boxes), few))])
+        deaf = by_box <= DEAF * by_box.median()
+        if by_box.median() > 0 and deaf.any():
+            return float(deaf.double().mean())
+    return None
+
+
+def _boxes(size: tuple[int, ...], width: int) -> list[tuple[slice, ...]]:
+    """All boxes of `width` quarters an axis, at every quarter."""
+    starts = range(QUARTERS - width + 1)
+    at = [[slice(start * n // QUARTERS, (start + width) * n // QUARTERS) for start in starts] for n in size]
+    return list(product(*at))

@@ -1,0 +1,74 @@
+"""A stage examined alone: run on the truth, and held against what it should have answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from dynaxx.lens.bench import Bench
+from dynaxx.lens.blind import blind
+from dynaxx.lens.excuse import excused
+from dynaxx.lens.explain import Suspect
+from dynaxx.lens.misfit import Pair
+from dynaxx.lens.pairing import pairing
+from dynaxx.lens.signs import DISTANCE, Sign, hidden, signs, strays
+from dynaxx.spec.graph import Node
+from dynaxx.spec.grids import kernels
+
+OTHER_SEED = 1_000_003
+"""Added to the seed where a stage is run again with other random numbers."""
+
+
+@final
+@dataclass(frozen=True)
+class Exam:
+    """A node with its pair of answers and truth, and every sign that was looked for."""
+
+    node: Node
+    pair: Pair
+    signs: tuple[Sign, ...]
+
+
+def examine(bench: Bench, node: Node) -> Exam:
+    """Look for signs of a fault in one node; without a reference, in what it makes of its low input alone."""
+    x = bench.own(node)
+    pair = _pair(bench, node, x, len(x))
+    found: list[Sign] = []
+    if bench.truths:
+        found += [*signs(x, pair.truth), Sign("distance", bench.distance(x, node).estimate, DISTANCE)]
+    if pair.shrunk is not None and pair.low is not None:
+        found += strays(pair.shrunk, pair.low, pair.excused)
+        if bench.low(node).edge.level:
+            found.append(hidden(pair.shrunk, pair.low))
+    if bench.truths and not node.inputs and bench.taps.prompts:
+        found += pairing(x, pair.truth)
+    return Exam(node, pair, tuple(found))
+
+
+def suspect(bench: Bench, exam: Exam, alarms: frozenset[str]) -> Suspect:
+    """The node with the means to try it again on a few of the samples."""
+    node, few = exam.node, min(bench.few, len(exam.pair.x))
+    if exam.pair.low is None:
+        return Suspect(exam.pair, alarms)
+    low = exam.pair.low
+    start = bench.on(node, low, rows=few)
+    return Suspect(
+        exam.pair,
+        alarms,
+        down=lambda x: bench.down(x, node),
+        few=_pair(bench, node, start, few),
+        rerun=lambda other: bench.on(node, other, rows=few),
+        again=lambda: bench.on(node, low, rows=few, seed=bench.taps.seed + OTHER_SEED),
+        blind=lambda: blind(bench, node, start),
+        kernel=tuple(kernels(bench.low(node).edge, node.grid.size)),
+    )
+
+
+def _pair(bench: Bench, node: Node, x: Tensor, count: int) -> Pair:
+    truth = bench.truths.get(node.name, bench.chain[node.name] if not bench.truths else x)[:count]
+    if node not in bench.later():
+        return Pair(x, truth)
+    low = bench.low_of(node)
+    return Pair(x, truth, bench.down(x, node), low[:count], excused(node, low))

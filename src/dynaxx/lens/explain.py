@@ -1,0 +1,201 @@
+"""Names a fault from what explains it: the explanation that takes most of the misfit away, if any takes enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+from torch import Tensor
+
+from dynaxx.lens.misfit import Pair, misfit
+from dynaxx.lens.signs import band_amplitudes, shares
+from dynaxx.lens.undo import equalised, fitted, fixed
+from dynaxx.signal.resample import KERNELS, resample
+
+ENOUGH, SURE = 0.7, 0.97
+"""The least share of the misfit that an explanation takes away, and the share from which no other is looked for."""
+HANDICAP = 0.01
+"""What a fitted number costs, in shares explained: of two that explain as much, the simpler one is named."""
+MOST_AREA = 0.4
+"""A patch that covers more of the grid than this is no patch."""
+Rerun = Callable[[Tensor], Tensor]
+"""The stage's answers to another low input in the place of the true one."""
+
+
+@final
+@dataclass(frozen=True)
+class Explanation:
+    """`kind` of fault, what it says, the share of the misfit it explains, and whether it sits on the input."""
+
+    kind: str
+    says: str
+    share: float
+    at_input: bool = False
+    score: float = 0.0
+
+
+@final
+@dataclass(frozen=True)
+class Suspect:
+    """A stage under suspicion: its answers to true inputs, and the means to try it again on `few` of them.
+
+    `down` shrinks answers to the low grid; `rerun` answers to other low inputs with the same random numbers, `again`
+    to the true ones with others; `blind` is the share of its low input that it does not look at.
+    """
+
+    pair: Pair
+    alarms: frozenset[str]
+    down: Callable[[Tensor], Tensor] | None = None
+    few: Pair | None = None
+    rerun: Rerun | None = None
+    again: Callable[[], Tensor] | None = None
+    blind: Callable[[], float | None] | None = None
+    kernel: tuple[str, ...] = ()
+
+    def changed(self, x: Tensor, pair: Pair | None = None) -> Pair:
+        """A pair, all of them or the few, with other answers."""
+        return replace(pair or self.pair, x=x, shrunk=None if self.down is None else self.down(x))
+
+
+def explain(suspect: Suspect) -> Explanation:
+    """The best explanation, or `weights`: the stage itself answers wrongly in no simple way."""
+    if "exchanged" in suspect.alarms:
+        return _scored("prompt-ignored", "its answers are those to other prompts", 1.0)
+    if suspect.alarms <= {"hidden"}:
+        return _scored("level", "the noise on its low input hides what it should follow", 1.0)
+    found = [*_on_answers(suspect), *_places(suspect), *_noise(suspect)]
+    if _best(found).share < SURE and suspect.few is not None and {"stray", "lost"} & suspect.alarms:
+        found += [*_ignored(suspect), *_kernels(suspect)]
+        if _best(found).share < SURE:
+            found += [*_on_input(suspect), *_hidden_noise(suspect)]
+        if _best(found).share < ENOUGH:
+            found += _blind(suspect)
+    best = _best(found)
+    return best if best.share >= ENOUGH else Explanation("weights", "no simple change explains its answers", 0.0)
+
+
+def _best(found: list[Explanation]) -> Explanation:
+    return max(found, key=lambda explanation: explanation.score)
+
+
+def _scored(kind: str, says: str, share: float, free: float = 0, at_input: bool = False) -> Explanation:
+    return Explanation(kind, says, share, at_input, share - HANDICAP * free)
+
+
+def _on_answers(suspect: Suspect) -> Iterator[Explanation]:
+    pair, before = suspect.pair, max(misfit(suspect.pair), 1e-12)
+    for undo in (*fixed(pair.x), *fitted(pair.x, pair.truth)):
+        after = misfit(suspect.changed(undo.apply(pair.x)))
+        yield _scored(undo.kind, undo.says, 1 - after / before, undo.free)
+    undo = equalised(pair)
+    share = 1 - misfit(suspect.changed(undo.apply(pair.x))) / before
+    ours, theirs = (band_amplitudes(signals).mean(0)[1:] for signals in (pair.x, pair.truth))
+    if float((theirs - ours).clamp_min(0).sum()) > 2 * float((ours - theirs).clamp_min(0).sum()):
+        yield _scored(undo.kind, undo.says, share, undo.free)
+
+
+def _on_input(suspect: Suspect) -> Iterator[Explanation]:
+    """The same changes undone before the stage sees its low input."""
+    few, rerun = suspect.few, suspect.rerun
+    assert few is not None
+    assert rerun is not None
+    assert few.low is not None
+    assert few.shrunk is not None
+    low, before = few.low, max(misfit(few), 1e-12)
+    for undo in (*fixed(low), *fitted(few.shrunk, low)):
+        after = misfit(suspect.changed(rerun(undo.apply(low)), few))
+        yield _scored(undo.kind, f"at its input, {undo.says}", 1 - after / before, undo.free, at_input=True)
+
+
+def _places(suspect: Suspect) -> Iterator[Explanation]:
+    """A part of the grid that is wrong while the rest is right."""
+    pair = suspect.pair
+    if "stray" in suspect.alarms and pair.shrunk is not None and pair.low is not None:
+        wrong = ((pair.shrunk - pair.low).double().square().mean(dim=(0, 1)) - pair.excused).clamp_min(0)
+    else:
+        means = [signals.double().mean(0) for signals in (pair.x, pair.truth)]
+        spreads = [signals.double().std(0) for signals in (pair.x, pair.truth)]
+        wrong = ((means[0] - means[1]).square() + (spreads[0] - spreads[1]).square()).mean(0)
+    share, area = concentrated(wrong)
+    if area <= MOST_AREA:
+        yield _scored("missing-patch", f"{100 * area:.0f}% of the grid is wrong", (share - area) / (1 - area), 1)
+
+
+def concentrated(wrong: Tensor) -> tuple[float, float]:
+    """The share of a map `(*size)` that lies in the smallest box around its worst sites, and the box's area."""
+    total, best = float(wrong.sum()), (0.0, 1.0)
+    if total <= 0:
+        return best
+    for level in (0.1, 0.25, 0.5):
+        worst = (wrong > level * wrong.max()).nonzero()
+        low, high = worst.min(0).values, worst.max(0).values + 1
+        box = wrong[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
+        share, area = float(box.sum()) / total, box.numel() / wrong.numel()
+        if share - area > best[0] - best[1]:
+            best = (share, area)
+    return best
+
+
+def _noise(suspect: Suspect) -> Iterator[Explanation]:
+    """White noise in the answers: too much power in every band, in proportion to its modes."""
+    x, truth = suspect.pair.x, suspect.pair.truth
+    excess = (band_amplitudes(x) - band_amplitudes(truth)).mean(0)[1:]
+    white = shares(x)[1:]
+    if float(excess.sum()) <= 0 or float(excess[-1]) <= 0:
+        return
+    likeness = float(excess @ white / (excess.norm() * white.norm()))
+    if {"band", "grain"} & suspect.alarms and likeness > 0.9:
+        std = float(excess.sum() / white.sum()) ** 0.5
+        yield _scored("noise-left", f"white noise of std {std:.2f} is left in its answers", likeness)
+
+
+def _ignored(suspect: Suspect) -> Iterator[Explanation]:
+    """Answers that have no more to do with their own low input than with any other."""
+    share = 1 - dependence(suspect.pair)
+    yield _scored("low-ignored", "its answers do not follow its low input", share)
+
+
+def dependence(pair: Pair) -> float:
+    """`1 - E |v_i - u_i|^2 / E |v_i - u_j|^2` of shrunk answers v and low inputs u: 0 where they are unrelated."""
+    assert pair.shrunk is not None
+    assert pair.low is not None
+    v, u = pair.shrunk.flatten(1).double(), pair.low.flatten(1).double()
+    own = (v - u).square().sum(1).mean()
+    n = len(v)
+    squares = v.square().sum(1)[:, None] + u.square().sum(1)[None] - 2 * v @ u.T
+    others = (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))
+    return float(1 - own / others)
+
+
+def _kernels(suspect: Suspect) -> Iterator[Explanation]:
+    """The low input brought up by another kernel than the stage was made for."""
+    pair, down = suspect.pair, suspect.down
+    assert down is not None
+    assert pair.low is not None
+    assert pair.shrunk is not None
+    own = float((pair.shrunk - pair.low).double().square().mean()) - pair.excused
+    for kernel in set(KERNELS) - set(suspect.kernel):
+        seen = down(resample(pair.low, pair.x.shape[2:], kernel))
+        left = float((pair.shrunk - seen).double().square().mean()) - pair.excused
+        yield _scored("resize-kernel", f"its low input is brought up by {kernel!r}", 1 - max(left, 0.0) / own)
+
+
+def _hidden_noise(suspect: Suspect) -> Iterator[Explanation]:
+    """Answers that differ from draw to draw by as much as they are wrong, and so are right on average."""
+    few, down, again = suspect.few, suspect.down, suspect.again
+    assert few is not None
+    assert down is not None
+    assert again is not None
+    assert few.shrunk is not None
+    assert few.low is not None
+    spread = float((down(again()) - few.shrunk).double().square().mean()) / 2
+    wrong = max(float((few.shrunk - few.low).double().square().mean()), 1e-12)
+    yield _scored("untold-noise", "its low input bears noise that it is not told of", min(1.0, spread / wrong))
+
+
+def _blind(suspect: Suspect) -> Iterator[Explanation]:
+    """A part of the low input that the stage does not look at."""
+    assert suspect.blind is not None
+    if (share := suspect.blind()) is not None and share <= MOST_AREA:
+        yield _scored("missing-patch", f"it does not look at {100 * share:.0f}% of its low input", 1.0)

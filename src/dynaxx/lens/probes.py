@@ -1,0 +1,138 @@
+"""The list of probes: what each costs, what it runs, and which of them a budget pays for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, final
+
+from dynaxx.errors import UsageError
+from dynaxx.lens.bench import Bench
+from dynaxx.lens.consistency import consistency
+from dynaxx.lens.corrupt import CORRUPTIONS
+from dynaxx.lens.flicker import flickers
+from dynaxx.lens.gain import SIZES, gain
+from dynaxx.lens.low_matters import low_matters
+from dynaxx.lens.outcome import Outcome
+from dynaxx.lens.restoration import restoration
+from dynaxx.lens.spectra import detail, ownership
+from dynaxx.lens.sweep import Setting, settings, sweep
+from dynaxx.lens.taps import evaluations
+from dynaxx.metrics.spectrum import octaves
+from dynaxx.spec.graph import Node
+from dynaxx.spec.stage import EmpiricalStage, GaussianStage
+
+Budget = Literal["quick", "full"] | float
+Cost = Mapping[str, int]
+"""Network evaluations by node, all samples together."""
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """Samples that the costlier probes are run on."""
+
+    restoration: int
+    gain: int
+    sweep: int
+
+
+QUICK, FULL = Rows(16, 8, 32), Rows(32, 16, 64)
+
+
+@final
+@dataclass(frozen=True)
+class Probe:
+    """A probe as it is planned: its name, its cost beyond the probes before it, and what runs it."""
+
+    name: str
+    cost: Cost
+    run: Callable[[Bench], Outcome]
+    needs_truth: bool = False
+    quick: bool = True
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations, all nodes and samples together."""
+        return sum(self.cost.values())
+
+
+def known(bench: Bench, budget: Budget) -> list[Probe]:
+    """Every probe that this cascade has a use for, the most telling first."""
+    rows = _held(QUICK if budget == "quick" else FULL, bench.taps.count)
+    exact = all(isinstance(node.stage, GaussianStage | EmpiricalStage) for node in bench.graph)
+    found = [
+        Probe("consistency", {}, consistency),
+        Probe("low_matters", _low_matters_cost(bench, rows.sweep), partial(low_matters, rows=rows.sweep)),
+        Probe("ownership", {}, ownership),
+        Probe("detail", {}, detail, needs_truth=True),
+        Probe("flicker", {}, flickers),
+        Probe("restoration", _later(bench, (1 + len(CORRUPTIONS)) * rows.restoration),
+              partial(restoration, rows=rows.restoration)),
+        Probe("gain", _gain_cost(bench, rows.gain), partial(gain, rows=rows.gain)),
+    ]  # fmt: skip
+    for setting in settings(bench):
+        name = f"{setting.node.name}.{setting.path.split('.')[-1]}"
+        found.append(
+            Probe(f"level_sweep {name}", _sweep_cost(bench, setting, rows.sweep),
+                  partial(sweep, setting=setting, rows=rows.sweep), needs_truth=True, quick=exact)
+        )  # fmt: skip
+    return found
+
+
+def core_cost(bench: Bench) -> Cost:
+    """What the exams and the error table take: node i of a line is run i + 1 times, once for each start."""
+    n = bench.taps.count
+    runs = (lambda i: i + 1) if bench.reference is not None else (lambda i: 1)
+    return {node.name: runs(i) * n * evaluations(node) for i, node in enumerate(bench.graph)}
+
+
+def afforded(
+    probes: Sequence[Probe], budget: Budget, *, has_truth: bool, second: Mapping[str, float], spent: float
+) -> list[tuple[Probe, str | None]]:
+    """Each probe with the reason why it is left out, if it is; `second` is the time of one evaluation by node.
+
+    Raises:
+        UsageError: where the budget is not above 0.
+    """
+    if not isinstance(budget, str) and not budget > 0:
+        raise UsageError("budget", f"cannot be {budget}.", "Say quick, full, or a number of seconds.")
+    found = []
+    for probe in probes:
+        takes = sum(count * second.get(name, 0.0) for name, count in probe.cost.items())
+        if probe.needs_truth and not has_truth:
+            reason: str | None = "it needs reference data"
+        elif budget == "quick" and not probe.quick:
+            reason = "it is part of the full budget"
+        elif not isinstance(budget, str) and spent + takes > budget:
+            reason = "the budget does not pay for it"
+        else:
+            reason, spent = None, spent + takes
+        found.append((probe, reason))
+    return found
+
+
+def _held(rows: Rows, count: int) -> Rows:
+    return Rows(min(rows.restoration, count), min(rows.gain, count), min(rows.sweep, count))
+
+
+def _later(bench: Bench, samples: int) -> Cost:
+    return {node.name: samples * evaluations(node) for node in bench.later()}
+
+
+def _low_matters_cost(bench: Bench, rows: int) -> Cost:
+    return {node.name: 2 * rows for node in bench.later()}
+
+
+def _gain_cost(bench: Bench, rows: int) -> Cost:
+    def runs(node: Node) -> int:
+        return 1 + len(SIZES) * (len(octaves(bench.low(node).grid.size)) + 1)
+
+    return {node.name: runs(node) * rows * evaluations(node) for node in bench.later()}
+
+
+def _sweep_cost(bench: Bench, setting: Setting, rows: int) -> Cost:
+    names = [node.name for node in bench.graph]
+    after = bench.graph[names.index(setting.node.name) :]
+    return {node.name: len(setting.values) * rows * evaluations(node) for node in after}
