@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.folder import LINEAGE
 from dynaxx.spec.bundled import FILE_NAME
+from dynaxx.stage.vocabulary import FILE_NAME as VOCABULARY
 from dynaxx.stage.weights import CONFIG, WEIGHTS
 
 PLACE = Path(__file__).parents[1] / "src" / "dynaxx" / "bundled"
@@ -34,7 +35,9 @@ def bundle(run: Path, target: Path) -> int:
         half = {key: value.half() for key, value in load_file(source / WEIGHTS).items()}
         save_file(half, place / WEIGHTS, metadata={"format": "pt"})
         size += (place / WEIGHTS).stat().st_size
-    shutil.copyfile(run / FILE_NAME, target / FILE_NAME)
+    for name in (VOCABULARY, FILE_NAME):
+        if (run / name).is_file():
+            shutil.copyfile(run / name, target / name)
     if not (target / "README.md").exists():
         shutil.copyfile(run / "README.md", target / "README.md")
     return size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.spec.files import load
@@ -26,8 +27,21 @@ def test_recipe_trains(name: str, tmp_path: Path) -> None:
     data = {"kind": "shapes", "count": 2, "size": [SIZES[name][-1]] * 2}
     trained = train(override(spec, {**settings, "data": data}), out=tmp_path)
     assert list(trained.stages) == ["base", "bridge", "refine"][: len(SIZES[name])]
-    assert Cascade.from_pretrained(tmp_path).sample("a red circle").x.shape == (1, 3, *[SIZES[name][-1]] * 2)
+    cascade = Cascade.from_pretrained(tmp_path)
+    assert cascade.sample("a red circle").x.shape == (1, 3, *[SIZES[name][-1]] * 2)
 
 
 def test_every_recipe_is_tried() -> None:
     assert {path.stem for path in RECIPES.glob("*.yaml")} == set(SIZES)
+
+
+def test_a_cascade_knows_the_words_of_its_captions_and_takes_them_along(tmp_path: Path) -> None:
+    changes = {"base.train.steps": 1, "base.train.batch_size": 2, "base.solver.steps": 1, "base.solver.guidance": 1}
+    data = {"kind": "shapes", "count": 8, "size": [64, 64]}
+    train(override(load(RECIPES / "emoji-single.yaml"), {**changes, "data": data}), out=tmp_path / "run")
+    trained = Cascade.from_pretrained(tmp_path / "run")
+    moved = Cascade.from_pretrained(trained.save_pretrained(tmp_path / "moved"))
+    for cascade in (trained, moved):
+        assert cascade.notes(["crimson zqxvkj"]) == ("'crimson' is taken for 'purple'", "'zqxvkj' is not understood")
+        same = [cascade.sample(prompt).x for prompt in ("crimson", "purple")]
+        assert torch.equal(*same)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Order:
         return self.num * max(len(self.prompts), len(self.labels), 1)
 
 
-def draw(order: Order, on_step: OnStep | None) -> Written:
+def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -> Written:
     """Draw the samples and write them; whatever can be refused is refused before weights are read or files written.
 
     Raises:
@@ -63,6 +63,8 @@ def draw(order: Order, on_step: OnStep | None) -> Written:
     check_writable(order.out)
     with out_of_memory():
         cascade = Cascade.from_spec(spec, root=file.parent, runtime=runtime).with_settings(order.settings)
+        for note in cascade.notes(order.prompts):
+            on_note(f"{note}.")
         samples = cascade.sample(
             order.prompts, labels=order.labels, field=field, num=order.num, seed=order.seed, given=given,
             until=order.until, keep=order.keep, on_step=on_step,

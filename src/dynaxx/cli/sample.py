@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynaxx.cli.answer import Answer
+from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_inputs, parse_settings, parse_size
 from dynaxx.cli.progress import bar
@@ -64,8 +64,9 @@ def sample(
         settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
         keep=keep_stages, out=out,
     )  # fmt: skip
+    console = notes()
     with bar() as on_step:
-        written = draw(order, on_step)
+        written = draw(order, on_step, lambda note: console.print(note, markup=False))
     return Answer(written.to_json(), lambda console: _show(written, console))
 
 

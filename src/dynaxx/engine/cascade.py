@@ -32,6 +32,8 @@ from dynaxx.spec.stage import EmpiricalStage, GaussianStage
 from dynaxx.stage.build import build_stages
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
+from dynaxx.stage.vocabulary import Vocabulary, read_words
+from dynaxx.stage.word_vectors import word_vectors
 
 EXACT = (EmpiricalStage, GaussianStage)
 """Kinds that nobody trains: whatever their settings are, they can be built anew."""
@@ -69,7 +71,7 @@ class Cascade:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `cascade.yaml`, a card, and each stage's weights, contract and lineage; give the folder."""
-        return save(self.spec, self.stages, Path(folder), size=self.runtime.size)
+        return save(self.spec, self.stages, Path(folder), size=self.runtime.size, words=self._words)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.
@@ -152,6 +154,13 @@ class Cascade:
         outputs = {node.name: run.outputs[node.name] for node in chosen if node.name in run.keep}
         return Samples(run.outputs[last], outputs, run.kept_inputs(), ask.prompts, run.trace)
 
+    def notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
+        """In words, which parts of the prompts are taken for something else, and which are not understood at all."""
+        if self._words is None:
+            return ()
+        known = Vocabulary(self._words, word_vectors())
+        return tuple(dict.fromkeys(note for prompt in prompts for note in known.notes(prompt)))
+
     def _run(
         self,
         chosen: Sequence[Node],
@@ -173,7 +182,14 @@ class Cascade:
     @cached_property
     def _text_encoder(self) -> TextEncoder | None:
         text = self.spec.condition.text
-        return make_text_encoder(text, allow_download=self.runtime.allow_download) if text else None
+        allowed = self.runtime.allow_download
+        return make_text_encoder(text, known=self._words, allow_download=allowed) if text else None
+
+    @cached_property
+    def _words(self) -> tuple[str, ...] | None:
+        """The words that it was trained with, where its encoder brings others to them."""
+        text = self.spec.condition.text
+        return read_words(self.root) if text and text.encoder == "word-vectors" else None
 
     def _differs(self, stage: Any, spec: CascadeSpec) -> bool:
         new = next(other for other in spec.stages if other.name == stage.name)

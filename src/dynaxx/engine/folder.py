@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dynaxx.spec.graph import Node, first_nodes, nodes
 from dynaxx.spec.identity import stage_weights_id, stage_weights_ids
 from dynaxx.stage.build import weights_folder
 from dynaxx.stage.stage import SavesWeights, Stage
+from dynaxx.stage.vocabulary import write_words
 from dynaxx.store.atomic import make_folder, write_text
 
 LINEAGE = "lineage.json"
@@ -49,10 +50,18 @@ def weights_digest(folder: Path) -> str:
     return found.hexdigest()
 
 
-def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path, *, size: tuple[int, ...] | None = None) -> Path:
+def save(
+    spec: CascadeSpec,
+    stages: Mapping[str, Stage],
+    folder: Path,
+    *,
+    size: tuple[int, ...] | None = None,
+    words: Sequence[str] | None = None,
+) -> Path:
     """Write the cascade folder; each stage writes its own weights, so that nothing outside it is needed any more.
 
-    `cascade.yaml` comes last: while it is missing, the folder is no cascade.
+    `words` are those that it was trained with, where its text encoder brings others to them. `cascade.yaml` comes
+    last: while it is missing, the folder is no cascade.
 
     Raises:
         RunError: if the folder cannot be written.
@@ -60,6 +69,7 @@ def save(spec: CascadeSpec, stages: Mapping[str, Stage], folder: Path, *, size: 
     for name, node in first_nodes(nodes(spec, size=size)).items():
         save_stage(spec, node, stages[name], folder)
     kept = [name for name, stage in stages.items() if isinstance(stage, SavesWeights)]
+    write_words(words, folder)
     save_head(spec, folder, kept=kept, size=size)
     return folder
 

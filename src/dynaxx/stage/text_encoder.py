@@ -10,8 +10,9 @@ from torch import Tensor
 
 from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.condition import TextSpec
+from dynaxx.stage.vocabulary import Vocabulary
 from dynaxx.stage.word_vectors import word_vectors
-from dynaxx.stage.words import Words
+from dynaxx.stage.words import Words, vector
 
 
 class TextEncoder(Protocol):
@@ -21,8 +22,12 @@ class TextEncoder(Protocol):
         """Encode the prompts."""
 
 
-def make_text_encoder(spec: TextSpec, *, allow_download: bool = False) -> TextEncoder:
+def make_text_encoder(
+    spec: TextSpec, *, known: Sequence[str] | None = None, allow_download: bool = False
+) -> TextEncoder:
     """The encoder that a condition names; only a folder or what is already cached, unless downloads are allowed.
+
+    `known`: the words that a cascade was trained with, to which word vectors bring all others.
 
     Raises:
         MissingExtraError: if the encoder needs transformers and it is not installed.
@@ -32,9 +37,7 @@ def make_text_encoder(spec: TextSpec, *, allow_download: bool = False) -> TextEn
     if spec.encoder == "words":
         return Words(spec.width, spec.max_tokens)
     if spec.encoder == "word-vectors":
-        vectors = word_vectors()
-        _check_width(spec, vectors.width)
-        return Words(spec.width, spec.max_tokens, vectors.of)
+        return _word_vectors(spec, known)
     return Pretrained(spec, allow_download=allow_download)
 
 
@@ -58,6 +61,19 @@ class Pretrained:
         hidden = self._model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"]).last_hidden_state
         mask = mask & asked
         return hidden.float() * mask.unsqueeze(2), mask
+
+
+def _word_vectors(spec: TextSpec, known: Sequence[str] | None) -> Words:
+    vectors = word_vectors()
+    _check_width(spec, vectors.width)
+    if known is not None:
+        return Words(spec.width, spec.max_tokens, Vocabulary(known, vectors).vector)
+
+    def own_where_unknown(word: str) -> Tensor:
+        found = vectors.of(word)
+        return vector(word, spec.width) if found is None else found
+
+    return Words(spec.width, spec.max_tokens, own_where_unknown)
 
 
 def _check_width(spec: TextSpec, width: int) -> None:

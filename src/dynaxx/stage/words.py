@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import final
 
 import torch
@@ -43,12 +43,14 @@ def positions(count: int, width: int) -> Tensor:
 
 @final
 class Words:
-    """token i = vector(word i) + position i; at most `max_tokens` words, the rest is dropped."""
+    """token i = vector(word i) + position i; at most `max_tokens` words, the rest is dropped.
 
-    def __init__(
-        self, width: int, max_tokens: int, vector_of: Callable[[str], Tensor | None] = lambda word: None
-    ) -> None:
-        self.width, self.max_tokens, self._vector_of = width, max_tokens, vector_of
+    `vector_of` gives a word's vector, or None to leave the word out; by default each word has one of its own.
+    """
+
+    def __init__(self, width: int, max_tokens: int, vector_of: Callable[[str], Tensor | None] | None = None) -> None:
+        self.width, self.max_tokens = width, max_tokens
+        self._vector_of = vector_of or partial(vector, width=width)
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """`tokens (B, max_tokens, width)`, zero beyond the text, and `mask (B, max_tokens)`."""
@@ -56,9 +58,8 @@ class Words:
         mask = torch.zeros(len(texts), self.max_tokens, dtype=torch.bool)
         place = positions(self.max_tokens, self.width)
         for row, text in enumerate(texts):
-            found = words(text)[: self.max_tokens]
-            for i, word in enumerate(found):
-                known = self._vector_of(word)
-                tokens[row, i] = (vector(word, self.width) if known is None else known) + place[i]
+            found = [known for word in words(text) if (known := self._vector_of(word)) is not None][: self.max_tokens]
+            for i, known in enumerate(found):
+                tokens[row, i] = known + place[i]
             mask[row, : len(found)] = True
         return tokens, mask

@@ -17,6 +17,7 @@ from dynaxx.errors import UsageError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.problem import did_you_mean, listed
+from dynaxx.stage.vocabulary import words_of, write_words
 from dynaxx.store.lock import Lock, locked
 from dynaxx.train.folder import RunFolder, check_apart, settled
 from dynaxx.train.log import ReportTo
@@ -102,13 +103,20 @@ def train(
         skipped = [name for name in chosen if session.standing.finished(name)]
         machine.wait()  # until all have looked, before one changes anything
         if machine.first:
-            save_head(session.standing.head(), folder.path)  # only now: what is refused changes nothing
+            _write_words(spec, material, folder)  # only now: what is refused changes nothing
+            save_head(session.standing.head(), folder.path)
         _fit(session, chosen, skipped, machine)
         complete = all(session.standing.finished(name) for name in trainable(spec))
         if machine.first and complete:
             shown = chain_preview(spec, graph, session.all_stages(), material, str(machine.device))
             write_picture(shown, folder.path / "samples.png")
     return Trained(folder.path, {name: folder.lineage(name) or {} for name in chosen}, tuple(skipped), complete)
+
+
+def _write_words(spec: CascadeSpec, material: Material, folder: RunFolder) -> None:
+    """The words of all captions, for an encoder that brings others to them."""
+    if spec.condition.text and spec.condition.text.encoder == "word-vectors":
+        write_words(words_of([fact.caption for fact in material.signals.facts]), folder.path)
 
 
 def _fit(session: Session, chosen: Sequence[str], skipped: Sequence[str], machine: Machine) -> None:

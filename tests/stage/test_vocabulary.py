@@ -1,0 +1,45 @@
+"""A word that a cascade never saw is taken for its nearest kin, articles and strangers are left out, and it says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dynaxx.spec.condition import TextSpec
+from dynaxx.stage.text_encoder import make_text_encoder
+from dynaxx.stage.vocabulary import Vocabulary, read_words, words_of, write_words
+from dynaxx.stage.word_vectors import word_vectors
+
+KNOWN = words_of(["cat face", "red apple", "Sailboat", "automobile"])
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary(KNOWN, word_vectors())
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [("cat", "cat"), ("kitty", "cat"), ("car", "automobile"), ("faces", "face"), ("a", None), ("zqxvkj", None)],
+)
+def test_words_are_taken_for_the_nearest(vocabulary: Vocabulary, word: str, known: str | None) -> None:
+    assert vocabulary.taken_for(word) == known
+
+
+def test_an_unknown_word_gives_the_tokens_of_its_kin_and_a_stranger_none() -> None:
+    encoder = make_text_encoder(TextSpec(encoder="word-vectors", width=96, max_tokens=4), known=KNOWN)
+    tokens, mask = encoder(["cat face", "the kitty faces zqxvkj", "zqxvkj"])
+    torch.testing.assert_close(tokens[0], tokens[1])
+    assert mask.sum(1).tolist() == [2, 2, 0]
+
+
+def test_it_says_what_it_made_of_a_prompt(vocabulary: Vocabulary) -> None:
+    assert vocabulary.notes("A red kitty, zqxvkj!") == ["'kitty' is taken for 'cat'", "'zqxvkj' is not understood"]
+
+
+def test_words_round_trip_as_a_file(tmp_path: Path) -> None:
+    assert read_words(tmp_path) is None
+    write_words(KNOWN, tmp_path)
+    assert read_words(tmp_path) == KNOWN
