@@ -93,8 +93,8 @@ def test_one_point_is_a_plot() -> None:
 
 
 def test_ticks_are_told_apart() -> None:
-    assert [said for _, said in Axis(0.09674, 0.09684).words()][:2] == ["0.09674", "0.09676"]
-    assert [said for _, said in Axis(0, 1).words()] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+    assert [said for _, said in Axis(0.0967, 0.0977).words()][:2] == ["0.0968", "0.0970"]
+    assert [said for _, said in Axis(0, 1).words()] == ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]
     assert [said for _, said in Axis(-2000, 2000).words()] == [
         "\u22122\u202f000",
         "\u22121\u202f000",

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from dynaxx.share.numbers import figure
+from dynaxx.share.numbers import ROUNDING, figure
 
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 ROOM = 0.06
 """The share of the range that is left free at both ends."""
-FLAT = 1e-9
-"""Values that differ by less, also as a share of themselves, are one value."""
+FLAT = 1e-4
+"""Values that differ by less than this share of themselves are one value."""
 
 
 @final
@@ -32,8 +32,8 @@ class Axis:
         log = log and min(finite) > 0
         ends = [math.log10(v) if log else v for v in (min(finite), max(finite))]
         span = ends[1] - ends[0]
-        level = span < FLAT * max(map(abs, ends)) or span < FLAT
-        room = (abs(ends[0]) * 0.5 if abs(ends[0]) > FLAT else 0.5) if level else ROOM * span
+        largest = max(map(abs, ends))
+        room = ROOM * span if span > max(FLAT * largest, ROUNDING) else largest / 2 if largest > ROUNDING else 0.5
         low, high = ends[0] - room, ends[1] + room
         return cls(10**low, 10**high, log=True) if log else cls(low, high)
 
@@ -63,7 +63,7 @@ class Axis:
             return [(tick, figure(tick)) for tick in ticks]
         step = ticks[1] - ticks[0]
         decimals = next((d for d in range(12) if abs(round(step, d) - step) < 1e-6 * step), 12)
-        return [(tick, figure(tick, exact=decimals)) for tick in ticks]
+        return [(tick, figure(tick, exact=decimals if tick else 0)) for tick in ticks]
 
     def _decades(self, most: int) -> list[float]:
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
