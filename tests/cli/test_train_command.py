@@ -60,6 +60,7 @@ def test_a_starter_file_trains_and_draws_with_no_edits(pictures: Path, tmp_path:
     assert made["sizes"] == [[4, 4], [8, 8], [16, 16]]
     trained = ask(capsys, "train", file, "--out", out, "--steps", 2)
     assert [made["steps"] for made in trained["stages"].values()] == [2, 2, 2]
+    assert (out / "training" / "index.html").read_text("utf-8").count("<svg viewBox=") >= 3 * 3
     with Image.open(out / "samples.png") as picture:
         assert picture.size == (8 * 66 - 2, 4 * 66 - 2)  # eight samples: three stages and the truth
     drawn = ask(capsys, "sample", out, "--prompt", "grey number 3", "--out", tmp_path / "drawn")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ import typer
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.options import Json, parse_settings
 from dynaxx.cli.progress import training_bar
-from dynaxx.errors import UsageError
+from dynaxx.errors import RunError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,9 @@ def train(
         bool, typer.Option("--init-spec", help="Only write FILE: a first cascade for the pictures in --data.")
     ] = False,
     save_every: Annotated[int, typer.Option(min=1, metavar="N", help="Steps between checkpoints.")] = 1000,
-    preview_every: Annotated[int, typer.Option(min=1, metavar="N", help="Steps between sample grids.")] = 1000,
+    preview_every: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Steps between sample grids and validations.")
+    ] = 1000,
     report_to: Annotated[
         Literal["tensorboard", "trackio"] | None, typer.Option(help="An experiment tracker beside log.jsonl.")
     ] = None,
@@ -58,13 +61,29 @@ def train(
     place = resolve(file)
     spec = _with_settings(load(place), data, stage, steps, parse_settings(set or ()))
     console = notes()
-    with training_bar() as on_step:
+    with _charted(spec, out), training_bar() as on_step:
         trained = run(
             spec, out=out, root=place.parent, stages=stage, device=device, on_step=on_step,
             every=Every(save=save_every, preview=preview_every), report_to=report_to,
             on_note=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         )  # fmt: skip
     return Answer(trained.to_json(), lambda page: _show(trained, page))
+
+
+@contextmanager
+def _charted(spec: CascadeSpec, out: Path) -> Iterator[None]:
+    """Write the page of curves when the training ends or is stopped; a disk that has no room for it is no matter."""
+    from dynaxx.share.training_page import write_training_page
+
+    stages = [stage.name for stage in spec.stages]
+    try:
+        yield
+    except StoppedError:
+        with suppress(OSError, RunError):
+            write_training_page(out, stages, name=spec.name)
+        raise
+    with suppress(OSError, RunError):
+        write_training_page(out, stages, name=spec.name)
 
 
 def _with_settings(
@@ -123,6 +142,7 @@ def _show(trained: Trained, console: Console) -> None:
         before = " (before)" if name in trained.skipped else ""
         console.print(f"{name:>10}  {made['steps']} steps, {made['images']} images{before}", markup=False)
     if trained.complete:
+        console.print(f"Curves: {trained.folder / 'training' / 'index.html'}", markup=False)
         console.print(f"{trained.folder}. Draw from it: dynaxx sample {trained.folder}", markup=False)
     else:
         console.print(f"{trained.folder}. Some stages are not trained yet.", markup=False)

@@ -15,6 +15,8 @@ ROW = 26
 """Height of a row in a plot by category."""
 LABEL = 14
 """Height of a line of labels."""
+DOTS = 40
+"""Points up to which each has a dot that says its value."""
 TELL = 3.0
 """Intervals are shown up to this many times the range of the values; beyond, they run off the plot."""
 
@@ -144,7 +146,7 @@ def _series(series: Mapping[str, Any], classes: str, at: _Frame) -> list[str]:
         parts.append(f'<polygon class="band {classes}" points="{" ".join(upper + lower)}"/>')
     line = " ".join(f"{at.x(x)},{at.y(y)}" for x, y in points)
     parts.append(f'<polyline class="line {classes}" points="{line}"/>')
-    if series.get("role", "other") in ("measured", "other"):
+    if series.get("role", "other") in ("measured", "other") and len(points) <= DOTS:
         measured = {x: (low, high) for x, low, high in ends}
         for x, y in points:
             said = f"{series['name']} at {figure(x)}: {_said(y, *measured.get(x, (None, None)))}"

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
 from dynaxx.errors import DataError
 from dynaxx.share.embed import Embedded, embed
-from dynaxx.share.numbers import count, figure, interval, measure, p_value
+from dynaxx.share.numbers import count
 from dynaxx.share.page import duration
-from dynaxx.share.plot import by_category, colours, labelled, marked, plot
 from dynaxx.share.ranked import LEVELS, ranked
+from dynaxx.share.shelf import shelf, words
 
 SCHEMA = "dynaxx.findings/1"
 LARGEST_PAGE = 6_000_000
@@ -109,25 +107,20 @@ def render_report(findings: Mapping[str, Any], pictures: Mapping[str, bytes]) ->
 
 
 def _page(findings: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    loader = jinja2.PackageLoader("dynaxx.share", "templates")
-    shelf = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    shelf.filters.update(
-        figure=figure, measure=measure, interval=interval, count=count, p_value=p_value, duration=duration, plot=plot,
-        colours=colours, marked=marked, by_category=by_category, labelled=labelled, grid=_grid,
-        words=_words, plain=_plain,
-    )  # fmt: skip
-    return shelf.get_template("report.html").render(
-        f=findings,
-        levels=LEVELS,
-        bars=share_bars(findings["stages"]),
-        rows=rows,
-        wiped=_wiped(rows),
-        groups=grouped(findings["curves"]),
-        findings=ranked(findings["findings"]),
-        advised=[finding for finding in ranked(findings["findings"]) if finding["advice"]],
-        facts=_facts(findings),
+    return (
+        shelf()
+        .get_template("report.html")
+        .render(
+            f=findings,
+            levels=LEVELS,
+            bars=share_bars(findings["stages"]),
+            rows=rows,
+            wiped=_wiped(rows),
+            groups=grouped(findings["curves"]),
+            findings=ranked(findings["findings"]),
+            advised=[finding for finding in ranked(findings["findings"]) if finding["advice"]],
+            facts=_facts(findings),
+        )
     )
 
 
@@ -152,7 +145,7 @@ def grouped(curves: Sequence[Mapping[str, Any]]) -> list[Group]:
     groups = []
     for probe in probes:
         own = tuple(curve for curve in curves if curve["probe"] == probe and curve["series"])
-        title, reading = READINGS.get(probe, (_words(probe).capitalize(), ""))
+        title, reading = READINGS.get(probe, (words(probe).capitalize(), ""))
         if own:
             groups.append(Group(title, reading, own))
     return groups
@@ -193,16 +186,3 @@ def _facts(findings: Mapping[str, Any]) -> list[tuple[str, str]]:
         "command": method["command"],
     }
     return [(name, value) for name, value in facts.items() if value]
-
-
-def _grid(said: str) -> str:
-    """`3x16x16` as the page has it, channels left out: `16 x 16`."""
-    return said.partition("x")[2].replace("x", " \u00d7 ")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _plain(value: Any) -> str:
-    return figure(value) if isinstance(value, float) else str(value)

@@ -14,7 +14,7 @@ from dynaxx.train.step import TrainStep
 from dynaxx.train.writer import Saved
 
 ReportTo = Literal["tensorboard", "trackio"]
-LOG, EVENTS, TIMES = "log.jsonl", "events.jsonl", "times.jsonl"
+LOG, EVENTS, TIMES, VALIDATION = "log.jsonl", "events.jsonl", "times.jsonl", "validation.jsonl"
 
 
 class Tracker(Protocol):
@@ -29,12 +29,12 @@ class Tracker(Protocol):
 
 @final
 class Log:
-    """Three files, and the steps that wait for their line.
+    """Four files, and the steps that wait for their line.
 
     `log.jsonl`: every `every`-th step and the last, with losses averaged since the line before. `events.jsonl`: steps
-    that were skipped or had a strange gradient, with their samples. Both are functions of the training alone: lines
-    after step `since` are dropped on opening, as a training that goes on from there writes them again. `times.jsonl`
-    is what the clock saw: speed, checkpoints, beginnings; it is only added to.
+    that were skipped or had a strange gradient, with their samples. `validation.jsonl`: how the stage stood. All are
+    functions of the training alone: lines after step `since` are dropped on opening, as a training that goes on from
+    there writes them again. `times.jsonl` is what the clock saw: speed, checkpoints, beginnings; it is only added to.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Log:
             return isinstance(line.get("step"), int) and line["step"] <= since
 
         self._log, self._events = Lines(folder / LOG, keep=before), Lines(folder / EVENTS, keep=before)
+        self._validation = Lines(folder / VALIDATION, keep=before)
         self._times = Lines(folder / TIMES)
         self._clock(since, {"event": "began"})
 
@@ -60,7 +61,7 @@ class Log:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for file in (self._log, self._events, self._times):
+        for file in (self._log, self._events, self._validation, self._times):
             file.__exit__(kind, error, at)
         if self._tracker:
             self._tracker.close()
@@ -81,6 +82,13 @@ class Log:
             numbers["images_per_s"] = speed
             self._tracker.add({f"{step.stage}/{key}": value for key, value in numbers.items()}, step.step)
 
+    def validated(self, stage: str, step: int, found: Mapping[str, Any]) -> None:
+        """Note how the stage stood at a step."""
+        self._validation.add({"stage": stage, "step": step, **found})
+        if self._tracker:
+            numbers = {name: value for name, value in found.items() if isinstance(value, float)}
+            self._tracker.add({f"{stage}/{name}": value for name, value in numbers.items()}, step)
+
     def waiting(self) -> list[dict[str, Any]]:
         """The steps that wait for their line, as plain data for a checkpoint."""
         return [step.to_json() for step in self._waiting]
@@ -89,6 +97,7 @@ class Log:
         """Bring all lines to disk, so that a checkpoint is never there without those that belong before it."""
         self._log.sync()
         self._events.sync()
+        self._validation.sync()
 
     def saved(self, saved: Saved) -> None:
         """Note a checkpoint."""

@@ -38,7 +38,7 @@ def stage_preview(
         return None
     rows = _spread(len(material.signals))
     given = {parent: material.signals.at(sizes[parent], rows) for parent in node.parents}
-    samples = _sample(
+    samples = sampled(
         spec, {node.stage.name: stage}, material, rows, device, given=given, until=node.name, on_step=on_step
     )
     return grid([*given.values(), samples[node.name], material.signals.at(node.grid.size, rows)])
@@ -51,7 +51,7 @@ def chain_preview(
     if not all(map(_pictures, graph)):
         return None
     rows = _spread(len(material.signals))
-    samples = _sample(spec, stages, material, rows, device)
+    samples = sampled(spec, stages, material, rows, device)
     return grid([*samples.values(), material.signals.at(graph[-1].grid.size, rows)])
 
 
@@ -75,7 +75,7 @@ def grid(rows: Sequence[Tensor]) -> Tensor:
     return torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)[:, :-GAP, :-GAP]
 
 
-def _sample(
+def sampled(
     spec: CascadeSpec,
     stages: Mapping[str, Stage],
     material: Material,
@@ -86,6 +86,7 @@ def _sample(
     until: str | None = None,
     on_step: OnStep | None = None,
 ) -> Mapping[str, Tensor]:
+    """What each node makes for the captions and labels of some rows of the data."""
     facts = [material.signals.facts[row] for row in rows]
     labels = [fact.label for fact in facts if fact.label is not None] if spec.condition.label else None
     prompts = [fact.caption for fact in facts] if spec.condition.text else None

@@ -35,17 +35,18 @@ from dynaxx.train.preview import stage_preview, write_picture
 from dynaxx.train.standing import Standing, training
 from dynaxx.train.step import TrainStep
 from dynaxx.train.stop import asked_anywhere
+from dynaxx.train.validate import Validation
 from dynaxx.train.writer import Writer
 
 
 class _NoPictureError(Exception):
-    """Somebody asked to stop while a picture was drawn."""
+    """Somebody asked to stop while the stage was looked at."""
 
 
 @final
 @dataclass(frozen=True)
 class Every:
-    """After how many steps to log, to save, and to draw pictures; each also at the end of a stage."""
+    """After how many steps to log, to save, and to draw pictures and validate; each also at the end of a stage."""
 
     log: int = 50
     save: int = 1000
@@ -108,6 +109,7 @@ class Session:
         name, notes = node.stage.name, self.folder.notes(node.stage.name)
         tracker, due = open_tracker(self.report_to, self.folder.path), False
         log = Log(notes, every=self.every.log, since=fitting.step, waiting=waiting, tracker=tracker)
+        validation = Validation(self.spec, node, self.material, self._sizes, str(fitting.machine.device))
 
         def first() -> None:
             if self.lock:
@@ -128,7 +130,7 @@ class Session:
                     writer.wait()
                     raise stop.error(f"stage {name!r}, step {step.step}", asked)
                 if last or step.step % self.every.preview == 0:
-                    self._picture(fitting, node, notes / "samples" / f"step-{step.step:08d}.png", stop)
+                    self._look(fitting, node, validation, log, stop)
 
     def _follow(self, fitting: Fitting, pairs: list[Pairs], stop: Stop) -> None:
         """The loop of a process that only computes."""
@@ -148,8 +150,9 @@ class Session:
             "processes": fitting.machine.count, "log": log.waiting(),
         }  # fmt: skip
 
-    def _picture(self, fitting: Fitting, node: Node, file: Path, stop: Stop) -> None:
-        """Draw how the stage stands; whoever asks to stop does not wait for a picture."""
+    def _look(self, fitting: Fitting, node: Node, validation: Validation, log: Log, stop: Stop) -> None:
+        """Draw and measure how the stage stands; whoever asks to stop does not wait for it."""
+        file = self.folder.notes(node.stage.name) / "samples" / f"step-{fitting.step:08d}.png"
 
         def look(name: str, step: object) -> None:
             if stop.asked:
@@ -159,6 +162,8 @@ class Session:
             device = str(fitting.machine.device)
             shown = stage_preview(self.spec, node, fitting.stage, self.material, self._sizes, device, on_step=look)
             write_picture(shown, file)
+            if validation.possible:
+                log.validated(node.stage.name, fitting.step, validation.measure(fitting.stage, on_step=look))
 
     def _finish(self, fitting: Fitting, node: Node) -> None:
         """Put the averaged weights into the cascade folder; the lineage, written last, says that they are whole."""
