@@ -37,3 +37,13 @@ def test_kept_outputs_are_not_released():
 def test_one_at_a_time_evicts_a_stage_before_the_next_is_fetched():
     moves = [event for event in told(placement="one-at-a-time") if event.split()[0] in ("fetch", "evict")]
     assert moves == ["fetch base", "evict base", "fetch up", "evict up", "fetch refine", "evict refine"]
+
+
+def test_the_next_stage_is_read_ahead_while_one_runs():
+    moves = [event for event in told(placement="one-at-a-time") if event.split()[0] in ("ahead", "run")]
+    assert moves == ["ahead up", "run base", "ahead refine", "run up@1", "run up@2", "run refine"]
+
+
+def test_a_streamed_stage_is_never_fetched():
+    moves = [event for event in told(streamed=["up"]) if event.split()[0] in ("fetch", "stream")]
+    assert moves == ["fetch base", "stream up", "fetch refine"]

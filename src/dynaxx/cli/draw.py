@@ -39,6 +39,7 @@ class Order:
     size: tuple[int, ...] | None
     settings: Mapping[str, str]
     batch: int
+    memory_cap: int | None = None
 
     @property
     def count(self) -> int:
@@ -52,7 +53,7 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     Raises:
         DynaxxError: of the kind that says what cannot be.
     """
-    file, runtime = resolve(order.run), Runtime(batch_size=order.batch, size=order.size)
+    file, runtime = resolve(order.run), Runtime(batch_size=order.batch, size=order.size, memory_cap=order.memory_cap)
     spec = load(file)
     graph = nodes(override(spec, order.settings), size=order.size)
     files = name_given(spec, graph, from_stage=order.from_stage, low=order.low, named=order.named)

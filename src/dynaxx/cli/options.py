@@ -66,3 +66,18 @@ def parse_inputs(values: Sequence[str]) -> tuple[Path | None, dict[str, Path]]:
     if len(unnamed) > 1:
         raise UsageError("--input", f"{len(unnamed)} files have no name.", "Give name=FILE for all but one.")
     return (unnamed[0] if unnamed else None), named
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """A size of memory such as `8GiB`, `500MB` or `1000000` in bytes; None where none is said.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:([kMGT])(i?))?B?", text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise UsageError("--memory-cap", f"{text!r} is no size.", "Write one such as 8GiB or 500MB.")
+    power = " kMGT".index(found[2]) if found[2] else 0
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -9,7 +9,7 @@ import typer
 
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_inputs, parse_settings, parse_size
+from dynaxx.cli.options import Json, parse_bytes, parse_inputs, parse_settings, parse_size
 from dynaxx.cli.progress import bar
 from dynaxx.errors import UsageError
 
@@ -49,6 +49,9 @@ def sample(
     batch: Annotated[
         int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once; changes no sample.")
     ] = 64,
+    memory_cap: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="The most memory to use, such as 8GiB: it decides on placement.")
+    ] = None,
     as_json: Json = False,
 ) -> Answer:
     """Draw samples from a cascade."""
@@ -62,7 +65,7 @@ def sample(
     order = Order(
         run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes, batch=batch,
         settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
-        keep=keep_stages, out=out,
+        keep=keep_stages, out=out, memory_cap=parse_bytes(memory_cap),
     )  # fmt: skip
     console = notes()
     with bar() as on_step:

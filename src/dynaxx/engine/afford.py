@@ -69,6 +69,20 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 @contextmanager
+def capped(device: torch.device, cap_bytes: int | None) -> Iterator[None]:
+    """Let a GPU's allocator give out no more than the cap while a run lasts; a CPU's cannot be held to one."""
+    if device.type != "cuda" or cap_bytes is None:
+        yield
+        return
+    share = min(1.0, cap_bytes / torch.cuda.get_device_properties(device).total_memory)
+    torch.cuda.set_per_process_memory_fraction(share, device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+
+
+@contextmanager
 def out_of_memory() -> Iterator[None]:
     """Turn every way in which memory runs out into one RunError that names the way out."""
     try:
@@ -76,9 +90,14 @@ def out_of_memory() -> Iterator[None]:
     except MemoryError as error:
         raise _ran_out(str(error)) from error
     except RuntimeError as error:
-        if not (isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)):
+        if not ran_out(error):
             raise
         raise _ran_out(str(error)) from error
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _ran_out(said: str) -> RunError:

@@ -11,17 +11,20 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from dynaxx.engine.afford import afford, out_of_memory
+from dynaxx.engine.afford import afford, capped, out_of_memory
 from dynaxx.engine.ask import Ask
 from dynaxx.engine.folder import check_lineage, save
+from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.runtime import DEFAULT, Runtime
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.select import check_given, names_to_keep, select, unfinished
+from dynaxx.engine.spread import run_spread
 from dynaxx.engine.trace import Trace
 from dynaxx.errors import SpecError
 from dynaxx.plan.events import events
 from dynaxx.plan.fit.check import refuse_mismatches
+from dynaxx.plan.placement import choose
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
@@ -30,6 +33,7 @@ from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
 from dynaxx.spec.stage import EmpiricalStage, GaussianStage
 from dynaxx.stage.build import build_stages
+from dynaxx.stage.mapped import hand_back_early
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
 from dynaxx.stage.vocabulary import Vocabulary, read_words
@@ -60,7 +64,9 @@ class Cascade:
             check_lineage(spec, root)
             refuse_mismatches(spec, root, size=runtime.size)
         graph = nodes(spec, size=runtime.size)
-        stages = build_stages(spec, graph, root=root, fresh=fresh, allow_download=runtime.allow_download)
+        stages = build_stages(
+            spec, graph, root=root, fresh=fresh, allow_download=runtime.allow_download, mapped=runtime.frugal
+        )
         return cls(spec, stages, root=root, runtime=runtime)
 
     @classmethod
@@ -148,9 +154,11 @@ class Cascade:
         kept, last = names_to_keep(chosen, keep), chosen[-1].name
         afford(chosen, ask.total, batch_size=self.runtime.batch_size, keep=kept, device=self.runtime.on)
         run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
-        with torch.no_grad(), out_of_memory():
-            for event in events(chosen, keep={*run.keep, *given, last}, placement=self.runtime.placement):
-                run.execute(event)
+        with torch.no_grad(), out_of_memory(), capped(self.runtime.on, self.runtime.memory_cap):
+            if self.runtime.spread:
+                run_spread(run, chosen, self.runtime.spread)
+            else:
+                self._carry_out(run, chosen, {*run.keep, *given, last})
         outputs = {node.name: run.outputs[node.name] for node in chosen if node.name in run.keep}
         return Samples(run.outputs[last], outputs, run.kept_inputs(), ask.prompts, run.trace)
 
@@ -160,6 +168,15 @@ class Cascade:
             return ()
         known = Vocabulary(self._words, word_vectors())
         return tuple(dict.fromkeys(note for prompt in prompts for note in known.notes(prompt)))
+
+    def _carry_out(self, run: Run, chosen: Sequence[Node], keep: Collection[str]) -> None:
+        """The plan's events, with weights where the numbers, or the user, want them."""
+        weights = weights_bytes({node.stage.name: self.stages[node.stage.name] for node in chosen})
+        lie = choose(weights, self.runtime.memory_cap, self.runtime.placement)
+        if lie.placement == "one-at-a-time" and self.runtime.on.type == "cpu":
+            hand_back_early()
+        for event in events(chosen, keep=keep, placement=lie.placement, streamed=lie.streamed):
+            run.execute(event)
 
     def _run(
         self,
@@ -197,5 +214,8 @@ class Cascade:
         return ids[0] != ids[1] or stage.weights != new.weights
 
     def _rebuilt(self, spec: CascadeSpec, runtime: Runtime, names: Collection[str]) -> Cascade:
-        fresh = build_stages(spec, nodes(spec, size=runtime.size), root=self.root, only=names)
+        graph = nodes(spec, size=runtime.size)
+        fresh = build_stages(
+            spec, graph, root=self.root, only=names, allow_download=runtime.allow_download, mapped=runtime.frugal
+        )
         return Cascade(spec, {**self.stages, **fresh}, root=self.root, runtime=runtime)

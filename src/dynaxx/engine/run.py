@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from dynaxx.engine.afford import ran_out
 from dynaxx.engine.edges import bare, carry
+from dynaxx.engine.move import move
 from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import RunError
 from dynaxx.noise.denoiser import Input
@@ -20,7 +22,7 @@ from dynaxx.signal.random import Draws
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import DenoisingStage, PipelineStage
 from dynaxx.stage.condition import Condition
-from dynaxx.stage.stage import Fetched, Request, Stage
+from dynaxx.stage.stage import Request, Stage
 
 OnStep = Callable[[str, Step], None]
 """Called with the node's name and each of its steps."""
@@ -55,51 +57,60 @@ class Run:
             match event.kind:
                 case "encode":
                     self.condition = self.encode().to(self.device)
-                case "fetch":
-                    self._fetch(self.stages[event.name])
-                case "evict":
-                    self._evict(self.stages[event.name])
+                case "fetch" | "stream" | "ahead" | "evict":
+                    move(event.kind, self.stages[event.name], self.device, self.condition)
                 case "release":
                     del self.outputs[event.name]
                 case "run":
                     self._run(self.nodes[event.name])
 
-    def _fetch(self, stage: Stage) -> None:
-        if isinstance(stage, Fetched):
-            assert self.condition is not None
-            stage.fetch(self.device, self.condition.texts)
-        else:
-            stage.to(self.device)
-
-    def _evict(self, stage: Stage) -> None:
-        if isinstance(stage, Fetched):
-            stage.evict()
-        else:
-            stage.to(torch.device("cpu"))
-
     def _run(self, node: Node) -> None:
+        total = len(self.draws.ids)
+        record = self.record(node)
+        with self.trace.node(record):
+            self.outputs[node.name] = torch.cat(list(self._parts(node, total, record)))
+
+    def record(self, node: Node) -> NodeRecord:
+        """What is known of a node's run before it begins."""
         total = len(self.draws.ids)
         edges = {name: given.edge for name, given in node.inputs.items()}
         std = {name: std for name, edge in edges.items() if (std := edge.level) is not None}
         blur = {name: edge.blur_std for name, edge in edges.items() if edge.blur}
         steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else None
-        size = min(self.batch_size, total)
         spaces = {name: given.grid.space for name, given in node.inputs.items()}
-        record = NodeRecord(
+        size = min(self.batch_size, total)
+        return NodeRecord(
             node.name, node.stage.name, str(node.grid), total, size, steps, std, blur, node.grid.space, spaces
         )
-        with self.trace.node(record):
-            parts = [self._run_part(node, slice(i, i + size), record) for i in range(0, total, size)]
-        self.outputs[node.name] = torch.cat(parts)
 
-    def _run_part(self, node: Node, part: slice, record: NodeRecord) -> Tensor:
+    def _parts(self, node: Node, total: int, record: NodeRecord) -> Iterator[Tensor]:
+        """The node's answers, batch by batch; a batch that does not fit the memory is halved, and so are the others."""
+        done = 0
+        while done < total:
+            part, calls = slice(done, min(done + record.batch_size, total)), list[Mapping[str, Any]]()
+            try:
+                answer = self.part(node, part, calls)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error) or record.batch_size == 1:
+                    raise
+                record.batch_size = -(-record.batch_size // 2)
+                continue
+            record.calls += calls
+            done = part.stop
+            yield answer
+
+    def part(self, node: Node, part: slice, calls: list[Mapping[str, Any]]) -> Tensor:
+        """A node's answer for one batch; `calls` takes what foreign calls were made with.
+
+        Raises:
+            RunError: if the answer has not the shape of the node's grid.
+        """
         assert self.condition is not None
         draws = Draws(self.draws.seed, node.name, self.draws.ids[part])
         inputs = {name: self._input(node, name, draws, part) for name in node.inputs}
-        self._keep_inputs(node, inputs)
         request = Request(
             spec=node.stage, grid=node.grid, inputs=inputs, draws=draws, device=self.device, dtype=self.dtype,
-            condition=self.condition.take(part), stop_std=node.stop_std, on_call=record.calls.append,
+            condition=self.condition.take(part).to(self.device), stop_std=node.stop_std, on_call=calls.append,
             on_step=None if self.on_step is None else partial(self.on_step, node.name),
         )  # fmt: skip
         answer = self.stages[node.stage.name].run(request)
@@ -108,12 +119,13 @@ class Run:
             got = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
             problem = f"answered with {got} where a tensor of shape {expected} is due."
             raise RunError(f"stage {node.stage.name!r}", problem, "Mend the stage's `run`, or the spec's `out`.")
+        self._keep_inputs(node, inputs)
         return answer
 
     def _input(self, node: Node, name: str, draws: Draws, part: slice) -> Input:
         given = node.inputs[name]
-        parents = [self.outputs[parent][part] for parent in given.parents]
-        mask = self.outputs[given.edge.mask][part] if given.edge.mask else None
+        parents = [self.outputs[parent][part].to(self.device) for parent in given.parents]
+        mask = self.outputs[given.edge.mask][part].to(self.device) if given.edge.mask else None
         scoped = Draws(draws.seed, f"{node.name}.{name}", draws.ids)
         if isinstance(node.stage, PipelineStage):
             return bare(given.edge, parents, mask=mask)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final, get_args
 
 import torch
 
 from dynaxx.errors import UsageError
-from dynaxx.plan.events import Placement
+from dynaxx.plan.placement import Wanted
 
 
 @final
@@ -20,7 +21,11 @@ class Runtime:
         device: `cpu`, `cuda`, `cuda:1`, ...; a GPU is taken where there is one.
         dtype: of the state.
         batch_size: samples that pass a stage at once.
-        placement: `resident`, or `one-at-a-time` to hold the weights of a single stage on the device.
+        placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
+        memory_cap: the most bytes of the device that may be used. On a GPU it is enforced; on a CPU it decides on the
+            placement, and weights that are not needed are not in memory.
+        spread: the devices that hold each stage, `{"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}`: all work at once,
+            each on a batch of its own; several devices for a stage take turns.
         size: of the base grid, where the cascade file fixes none, or in its place.
         allow_download: whether a text encoder that is not on this machine may be fetched.
 
@@ -31,24 +36,26 @@ class Runtime:
     device: str | None = None
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
-    placement: Placement = "resident"
+    placement: Wanted = "auto"
+    memory_cap: int | None = None
+    spread: Mapping[str, Sequence[str]] | None = None
     size: tuple[int, ...] | None = None
     allow_download: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError("batch_size", f"is {self.batch_size}.", "Give 1 or more.")
-        if self.placement not in get_args(Placement):
-            raise UsageError(
-                "placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Placement))}."
-            )
-        try:
-            torch.empty(0, device=self.on)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(
-                "device", f"{self.device!r} cannot be used ({reason}).", "Name another, or none."
-            ) from error
+        if self.placement not in get_args(Wanted):
+            raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")
+        if self.memory_cap is not None and self.memory_cap < 1:
+            raise UsageError("memory_cap", f"is {self.memory_cap} bytes.", "Give 1 or more, such as 8 * 2**30.")
+        for device in [self.device, *(name for names in (self.spread or {}).values() for name in names)]:
+            _try(device or "cpu")
+
+    @property
+    def frugal(self) -> bool:
+        """Whether weights are in memory only while they are needed."""
+        return self.memory_cap is not None or self.placement == "one-at-a-time"
 
     @property
     def on(self) -> torch.device:
@@ -56,6 +63,14 @@ class Runtime:
         device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         bare = str(device) == "cuda" and torch.cuda.is_available()
         return torch.device("cuda", torch.cuda.current_device()) if bare else device
+
+
+def _try(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError("device", f"{device!r} cannot be used ({reason}).", "Name another, or none.") from error
 
 
 DEFAULT = Runtime()

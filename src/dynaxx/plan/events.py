@@ -15,11 +15,12 @@ Placement = Literal["resident", "one-at-a-time"]
 class Event:
     """One thing the engine does.
 
-    `encode` the condition; `fetch` a stage's weights to the device; `run` a node over the whole batch; `release`
-    a node's output that nobody needs any more; `evict` a stage's weights from the device.
+    `encode` the condition; `fetch` a stage's weights to the device, or `stream` them through it block by block;
+    `ahead` begins to fetch what comes next while this runs; `run` a node over the whole batch; `release` a node's
+    output that nobody needs any more; `evict` a stage's weights from the device.
     """
 
-    kind: Literal["encode", "fetch", "run", "release", "evict"]
+    kind: Literal["encode", "fetch", "stream", "ahead", "run", "release", "evict"]
     name: str = ""
 
     def __str__(self) -> str:
@@ -27,23 +28,35 @@ class Event:
 
 
 def events(
-    nodes: Sequence[Node], *, keep: Collection[str] = (), placement: Placement = "resident"
+    nodes: Sequence[Node],
+    *,
+    keep: Collection[str] = (),
+    placement: Placement = "resident",
+    streamed: Collection[str] = (),
 ) -> tuple[Event, ...]:
     """The events that run `nodes` (in their order), keeping the outputs named in `keep`.
 
     `resident` fetches a stage before its first node and leaves it there; `one-at-a-time` evicts it after its last,
-    before the next is fetched.
+    before the next is fetched, and begins to read the next one meanwhile. Stages in `streamed` are never held whole.
     """
     found = [Event("encode")]
     for i, node in enumerate(nodes):
-        later = nodes[i + 1 :]
-        if node.stage.name not in {other.stage.name for other in nodes[:i]}:
-            found.append(Event("fetch", node.stage.name))
+        name, before, later = node.stage.name, stages_of(nodes[:i]), nodes[i + 1 :]
+        if name not in before:
+            found.append(Event("stream" if name in streamed else "fetch", name))
+        coming = [other for other in stages_of(later) if other not in (*before, name)]
+        if placement == "one-at-a-time" and coming and name not in before:
+            found.append(Event("ahead", coming[0]))
         found.append(Event("run", node.name))
-        found += [Event("release", name) for name in done_with(nodes[: i + 1], later, keep)]
-        if placement == "one-at-a-time" and node.stage.name not in {other.stage.name for other in later}:
-            found.append(Event("evict", node.stage.name))
+        found += [Event("release", output) for output in done_with(nodes[: i + 1], later, keep)]
+        if placement == "one-at-a-time" and name not in stages_of(later):
+            found.append(Event("evict", name))
     return tuple(found)
+
+
+def stages_of(nodes: Sequence[Node]) -> list[str]:
+    """The names of the stages behind nodes, each once, in order."""
+    return list(dict.fromkeys(node.stage.name for node in nodes))
 
 
 def done_with(past: Sequence[Node], later: Sequence[Node], keep: Collection[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -23,8 +24,13 @@ from dynaxx.spec.stage import (
     StageSpec,
 )
 from dynaxx.stage.library import Libraries
+from dynaxx.stage.mapped import Mapped
 from dynaxx.stage.pipeline.build import Pipelines
 from dynaxx.stage.stage import Stage
+
+if TYPE_CHECKING:
+    from dynaxx.stage.diffusion import Diffusion
+    from dynaxx.stage.regression import Regression
 
 
 def build_stages(
@@ -35,12 +41,14 @@ def build_stages(
     fresh: bool = False,
     only: Collection[str] | None = None,
     allow_download: bool = False,
+    mapped: bool = False,
 ) -> dict[str, Stage]:
     """The live stages behind a graph, by name; all, or `only` some.
 
     Weights come from a stage's `weights`, or from `stages/<name>` beside the cascade file; `fresh` starts trained
     kinds from random weights instead, as training does. Stages that read the same data share it; pipelines share
-    the prompts that they encode alike, and open nothing before they are fetched.
+    the prompts that they encode alike, and open nothing before they are fetched. `mapped` keeps our own networks
+    without memory but for when they are fetched, too.
 
     Raises:
         RunError: if a kind cannot be run.
@@ -52,12 +60,16 @@ def build_stages(
     found: dict[str, Stage] = {}
     pipelines = Pipelines(root, allow_download)
     for name, node in wanted.items():
-        piped = isinstance(node.stage, PipelineStage)
-        found[name] = pipelines.of(node) if piped else _build(spec, node, libraries, root, fresh)
+        if isinstance(node.stage, PipelineStage):
+            found[name] = pipelines.of(node)
+        elif mapped and not fresh and isinstance(node.stage, DiffusionStage | RegressionStage):
+            found[name] = Mapped(build_bare(node, spec.condition, node.grid), weights_folder(node.stage, root))
+        else:
+            found[name] = _build(spec, node, libraries, root, fresh)
     return found
 
 
-def build_bare(node: Node, asks: ConditionSpec, grid: Grid) -> Stage:
+def build_bare(node: Node, asks: ConditionSpec, grid: Grid) -> Diffusion | Regression:
     """A stage with a network that has shapes and no memory (on the meta device), to answer on `grid`.
 
     Raises:
@@ -116,7 +128,7 @@ def _network(asks: ConditionSpec, stage: DiffusionStage | RegressionStage, node:
     return make_network(stage.network, grid=grid, in_channels=channels, told=len(beside.levels), condition=asks)
 
 
-def _around(stage: DiffusionStage | RegressionStage, network: nn.Module, grid: Grid) -> Stage:
+def _around(stage: DiffusionStage | RegressionStage, network: nn.Module, grid: Grid) -> Diffusion | Regression:
     from dynaxx.stage.diffusion import Diffusion
     from dynaxx.stage.regression import Regression
 

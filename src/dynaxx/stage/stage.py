@@ -63,6 +63,21 @@ class Fetched(Protocol):
     def evict(self) -> None:
         """Let go of all that `fetch` brought."""
 
+    def ahead(self) -> None:
+        """Have the system read the weights that will be fetched next; returns at once, and holds nothing."""
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """What `fetch` holds in memory for as long as the stage runs; None where that is not known."""
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A stage that can run without ever holding its weights whole."""
+
+    def stream(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Make ready to bring weights to `device` block by block, as they are needed."""
+
 
 @runtime_checkable
 class LoadsWeights(Protocol):

@@ -53,6 +53,18 @@ def load_weights(network: nn.Module, folder: Path | str) -> None:
     _fill(network, Path(folder) / WEIGHTS)
 
 
+def map_weights(network: nn.Module, folder: Path | str) -> None:
+    """Let a network that has no memory of its own stand on a folder's file, which is mapped and not copied.
+
+    Raises:
+        DataError: if the file is missing, cut short, or does not fit the network.
+    """
+    path = Path(folder) / WEIGHTS
+    state = _state(path)
+    _refuse_misfit(path, state, network)
+    network.load_state_dict(state, assign=True)
+
+
 def _built(path: Path) -> nn.Module:
     config = _config(path)
     name = str(config.get("_class_name"))
@@ -84,13 +96,17 @@ def _class(name: str) -> Any:
 
 def _fill(network: nn.Module, path: Path) -> None:
     state = _state(path)
+    _refuse_misfit(path, state, network)
+    network.load_state_dict(state)
+
+
+def _refuse_misfit(path: Path, state: dict[str, Tensor], network: nn.Module) -> None:
     wanted = network.state_dict()
     for kind, names in _differences(state, wanted).items():
         if names:
             shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
             fix = "Use the weights that were saved with this configuration."
             raise DataError(str(path), f"does not fit its network: {len(names)} {kind} ({shown}).", fix)
-    network.load_state_dict(state)
 
 
 def _state(path: Path) -> dict[str, Tensor]:

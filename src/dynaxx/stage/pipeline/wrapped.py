@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,20 +12,18 @@ from torch import Tensor
 
 from dynaxx.errors import RunError, SpecError
 from dynaxx.signal.random import Draws
-from dynaxx.spec.facts import folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
-from dynaxx.stage.pipeline.open import class_name, dtype_of, open_pipeline, pipeline_class
-from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
+from dynaxx.stage.pipeline.held import Held
+from dynaxx.stage.pipeline.open import dtype_of
+from dynaxx.stage.pipeline.text import Texts
 from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
 from dynaxx.stage.stage import Request
 
 SEED_BITS = 53
 """Of a generator's seed: whole numbers that JSON and a reader's script hold exactly."""
-EXPERTS = ("transformer_2", "transformer")
-"""What the upper and the lower of two experts do not need."""
 
 
 @final
@@ -49,42 +44,38 @@ class Wrapped:
         hands: bool = False,
         allow_download: bool = False,
     ) -> None:
-        self.spec, self.root, self.texts = spec, root, texts or Texts()
-        self.above, self.below, self.hands, self.allow_download = above, Memory(), hands, allow_download
-        self.pipe: Any = None
-        self._folder = folder_of(spec.load, root)
-        self._key = f"{spec.name} {id(self)}"
+        self.spec, self.above, self.below = spec, above, Memory()
+        self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download)
+
+    @property
+    def pipe(self) -> Any:
+        """The pipeline itself, while it is held."""
+        return self.held.pipe
 
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
-        """Bring what these prompts need to `device`: encoders only for prompts that nobody has encoded yet.
+        """Bring what these prompts need to `device`."""
+        self.held.fetch(device, texts)
 
-        They are dropped as soon as they have done their work.
-        """
-        name = class_name(self.spec, self._folder)
-        family = FAMILIES.get(name)
-        encodes = family is not None and bool(family.embeds)
-        if family is not None and encodes and self._folder is not None:
-            self._key = encoder_key(family, pipeline_class(name, self.spec), self._folder, self.spec)
-        missing = self.texts.missing(self._key, texts) if encodes else []
-        if self.pipe is None or (missing and not encoder_names(self.pipe)):
-            self.pipe = self._opened(encoders=bool(missing) or not encodes)
-        if missing and family is not None:
-            self.texts.keep(self._key, missing, encode_prompts(self.pipe, family, self.spec.call, missing, device))
-        for name in encoder_names(self.pipe) if encodes else ():
-            setattr(self.pipe, name, None)
-        self.pipe.to(device)
+    def stream(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Make ready to bring the network's blocks to `device` one after another."""
+        self.held.stream(device, texts)
+
+    def ahead(self) -> None:
+        """Have the system read the weights."""
+        self.held.ahead()
 
     def evict(self) -> None:
-        """Let go of the pipeline, and give what it took back to the system."""
-        self.pipe = None
-        gc.collect()
-        if sys.platform == "linux":
-            ctypes.CDLL(None).malloc_trim(0)
+        """Let go of the pipeline."""
+        self.held.evict()
 
     def to(self, device: torch.device) -> None:
         """Move what is held in memory."""
-        if self.pipe is not None:
-            self.pipe.to(device)
+        self.held.to(device)
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """What is held in memory while the stage runs."""
+        return self.held.weights_bytes
 
     @torch.no_grad()
     def run(self, request: Request) -> Tensor:
@@ -97,7 +88,7 @@ class Wrapped:
         spec = request.spec
         assert isinstance(spec, PipelineStage)
         if self.pipe is None or self._lacks_expert(request):
-            self.hands = self.hands and request.stop_std is not None
+            self.held.hands = self.held.hands and request.stop_std is not None
             self.evict()
             self.fetch(request.device, request.condition.texts)
         calls.check_call(self.pipe, spec)
@@ -186,26 +177,12 @@ class Wrapped:
         texts = request.condition.texts
         if not family.embeds:
             return {"prompt": list(texts)} if "prompt" in calls.parameters(self.pipe) else {}
-        rows = self.texts.rows(self._key, texts)
+        rows = self.held.texts.rows(self.held.key, texts)
         return {name: x.to(request.device) for name, x in zip(family.embeds, rows, strict=True) if x is not None}
-
-    def _opened(self, *, encoders: bool) -> Any:
-        """The pipeline; what is held already is used again, and what is not needed left out."""
-        held = {} if self.pipe is None or self.spec.adapters else self.pipe.components
-        have = {name: part for name, part in held.items() if part is not None and not name.startswith(TEXT_PARTS)}
-        if not encoders and self._folder is not None:
-            have |= {part.name: None for part in self._folder.glob("text_encoder*")}
-        low = self.spec.inputs.get("low")
-        resumes = low is not None and low.hand == "noisy"
-        for part, spared in zip(EXPERTS, (self.hands, resumes), strict=True):
-            if spared and self._folder is not None and (self._folder / EXPERTS[0]).is_dir():
-                have[part] = None
-        return open_pipeline(self.spec, self.root, have=have, allow_download=self.allow_download)
 
     def _lacks_expert(self, request: Request) -> bool:
         """Whether a walk that was to be handed over goes on to its end after all."""
-        left_out = self._folder is not None and (self._folder / EXPERTS[0]).is_dir()
-        return self.hands and request.stop_std is None and left_out
+        return self.held.spares()[0] and request.stop_std is None
 
     @property
     def _scheduler(self) -> Any:

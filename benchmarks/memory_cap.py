@@ -1,0 +1,109 @@
+"""What a memory cap costs: one stage at a time against all resident, and against the documented loop over prompts."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import if_shaped
+import timing
+import torch
+
+from dynaxx import Cascade
+from dynaxx.engine.move import weights_bytes
+from dynaxx.engine.runtime import Runtime
+from dynaxx.spec.files import parse
+
+Case = Callable[[], Any]
+
+
+def ours(root: Path, size: int, steps: int, prompts: list[str], device: str, placement: Any) -> tuple[Cascade, Case]:
+    """Our cascade in one placement, and one run of it."""
+    runtime = Runtime(device=device, placement=placement, batch_size=len(prompts))
+    dtype = "bfloat16" if device == "cuda" else "float32"
+    live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
+    return live, lambda: live.sample(prompts)
+
+
+def documented(root: Path, size: int, steps: int, prompts: list[str], device: str) -> Case:
+    """The loop of the documentation: each prompt through all pipelines, each offloaded as a whole.
+
+    Without an accelerator there is nothing to offload from; there each pipeline is opened anew for each prompt, as
+    people do who have not the memory to hold three.
+    """
+    import diffusers
+
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+
+    def opened(name: str) -> Any:
+        pipe = diffusers.DiffusionPipeline.from_pretrained(root / name, torch_dtype=dtype)
+        pipe.set_progress_bar_config(disable=True)
+        if device == "cuda":
+            pipe.enable_model_cpu_offload()
+        return pipe
+
+    pipes = {name: opened(name) for name in if_shaped.NAMES} if device == "cuda" else {}
+
+    def run() -> None:
+        for prompt in prompts:
+            x = None
+            for number, name in enumerate(if_shaped.NAMES):
+                pipe, side = pipes.get(name) or opened(name), size * 2**number
+                given = {} if x is None else {"image": x}
+                x = pipe(
+                    prompt, height=side, width=side, num_inference_steps=steps, output_type="pt", **given
+                ).images  # fmt: skip
+
+    return run
+
+
+def peak_share(live: Cascade, run: Case, device: str) -> timing.Result | None:
+    """The peak of one run over the largest stage's weights, where an allocator counts it."""
+    if device != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    largest = max(size or 0 for size in weights_bytes(live.stages).values())
+    share = (torch.cuda.max_memory_allocated() - before) / largest
+    return timing.Result("peak_vs_largest_stage", share, "1", share, share, 1, target=1.1)
+
+
+def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
+    """The three in turn."""
+    size, steps, count, repeats = (64, 20, 16, 5) if device == "cuda" else (8, 2, 2, 3 if quick else 7)
+    prompts = ["a red apple", "a green pear"] * (count // 2)
+    if_shaped.saved(root, "gpu" if device == "cuda" else "cpu")
+    capped, apart = ours(root, size, steps, prompts, device, "one-at-a-time")
+    _, together = ours(root, size, steps, prompts, device, "resident")
+    cases = {"apart": apart, "together": together, "loop": documented(root, size, steps, prompts, device)}
+    times = timing.alternate(cases, repeats)
+    gpu = device == "cuda"
+    peak = peak_share(capped, apart, device)
+    return [
+        timing.ratio("time_vs_resident", times["apart"], times["together"], target=1.1 if gpu else None),
+        timing.ratio("speed_vs_offload_loop", times["loop"], times["apart"], target=1.3 if gpu else None),
+        *([peak] if peak else []),
+    ]
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    before = timing.load()
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(Path(folder), options.device, options.quick)
+    name = timing.device_name(torch.device(options.device))
+    timing.report("memory_cap", name, results, as_json=options.json, before=before)
+
+
+if __name__ == "__main__":
+    main()

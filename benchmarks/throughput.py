@@ -1,0 +1,88 @@
+"""Our throughput over diffusers' own on one cascade at equal steps: prompts in one batch, and each lever alone."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import if_shaped
+import timing
+import torch
+
+from dynaxx import Cascade
+from dynaxx.engine.runtime import Runtime
+from dynaxx.spec.files import parse
+
+
+def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device: str, batch: int) -> Callable[[], Any]:
+    """The same pipelines by hand, all resident, `batch` prompts a call."""
+    import diffusers
+
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    pipes = [
+        diffusers.DiffusionPipeline.from_pretrained(root / name, torch_dtype=dtype).to(device)
+        for name in if_shaped.NAMES
+    ]
+    for pipe in pipes:
+        pipe.set_progress_bar_config(disable=True)
+
+    def run() -> None:
+        for start in range(0, len(prompts), batch):
+            asked, x = prompts[start : start + batch], None
+            for number, pipe in enumerate(pipes):
+                given, side = {} if x is None else {"image": x}, size * 2**number
+                x = pipe(
+                    asked, height=side, width=side, num_inference_steps=steps, output_type="pt", **given
+                ).images  # fmt: skip
+
+    return run
+
+
+def ours(root: Path, size: int, steps: int, prompts: list[str], device: str) -> Callable[[], Any]:
+    """Our cascade, all resident, all prompts in a batch."""
+    dtype = "bfloat16" if device == "cuda" else "float32"
+    runtime = Runtime(device=device, batch_size=len(prompts))
+    live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
+    return lambda: live.sample(prompts)
+
+
+def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
+    """Ours, diffusers' at the same batch, and diffusers' prompt by prompt, in turn."""
+    gpu = device == "cuda"
+    size, steps, count, repeats = (64, 20, 16, 5) if gpu else (8, 2, 2, 3 if quick else 7)
+    prompts = ["a red apple", "a green pear"] * (count // 2)
+    if_shaped.saved(root, "gpu" if gpu else "cpu")
+    times = timing.alternate(
+        {
+            "ours": ours(root, size, steps, prompts, device),
+            "diffusers": diffusers_loop(root, size, steps, prompts, device, count),
+            "by prompt": diffusers_loop(root, size, steps, prompts, device, 1),
+        },
+        repeats,
+    )
+    return [
+        timing.ratio("speed_vs_diffusers", times["diffusers"], times["ours"], target=1.5 if gpu else None),
+        timing.ratio("lever_batch", times["by prompt"], times["diffusers"]),
+        timing.ratio("speed_vs_prompt_loop", times["by prompt"], times["ours"]),
+    ]
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    before = timing.load()
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(Path(folder), options.device, options.quick)
+    name = timing.device_name(torch.device(options.device))
+    timing.report("throughput", name, results, as_json=options.json, before=before)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Where a stage's weights go at an event, whatever the stage can do by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from dynaxx.stage.condition import Condition
+from dynaxx.stage.stage import Fetched, Stage, Streams
+
+
+def move(kind: str, stage: Stage, device: torch.device, condition: Condition | None) -> None:
+    """Carry out `fetch`, `stream`, `ahead` or `evict`; a stage that opens nothing by itself is moved as it is."""
+    texts = condition.texts if condition is not None else ()
+    if kind == "ahead":
+        if isinstance(stage, Fetched):
+            stage.ahead()
+    elif kind == "evict":
+        stage.evict() if isinstance(stage, Fetched) else stage.to(torch.device("cpu"))
+    elif kind == "stream" and isinstance(stage, Streams):
+        stage.stream(device, texts)
+    elif isinstance(stage, Fetched):
+        stage.fetch(device, texts)
+    else:
+        stage.to(device)
+
+
+def weights_bytes(stages: Mapping[str, Stage]) -> dict[str, int | None]:
+    """The bytes that each stage's weights take; stages without weights of their own that nobody counts take none."""
+    return {name: stage.weights_bytes if isinstance(stage, Fetched) else _held(stage) for name, stage in stages.items()}
+
+
+def _held(stage: Stage) -> int:
+    network = getattr(stage, "network", None)
+    state = network.state_dict().values() if isinstance(network, torch.nn.Module) else ()
+    return sum(x.numel() * x.element_size() for x in state)

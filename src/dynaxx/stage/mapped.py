@@ -1,0 +1,109 @@
+"""Weights that are mapped when a stage needs them and let go after: a file's pages count only once they are touched."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from dynaxx.stage.stage import Request, SavesWeights, Stage
+from dynaxx.stage.weights import WEIGHTS, map_weights
+
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+"""glibc's numbers for the size from which a block is mapped by itself, and for what the heap's end may keep free."""
+
+
+class HasNetwork(Stage, SavesWeights, Protocol):
+    """A stage around one network."""
+
+    network: nn.Module
+
+
+@final
+class Mapped:
+    """A stage of ours whose network has shapes and no memory (the meta device) but for when it is fetched."""
+
+    def __init__(self, stage: HasNetwork, folder: Path) -> None:
+        self.stage, self.network, self.folder = stage, stage.network, folder
+
+    def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Map the weights, and move them where the device is another."""
+        if self._bare:
+            map_weights(self.network, self.folder)
+        self.network.to(device)
+
+    @property
+    def _bare(self) -> bool:
+        return any(x.is_meta for x in self.network.state_dict().values())
+
+    def evict(self) -> None:
+        """Leave shapes alone, and give the memory back to the system."""
+        bare = {name: x.to("meta") for name, x in self.network.state_dict().items()}
+        self.network.load_state_dict(bare, assign=True)
+        give_back()
+
+    def ahead(self) -> None:
+        """Have the system read the file."""
+        read_ahead([self.folder / WEIGHTS])
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """The size of the file."""
+        file = self.folder / WEIGHTS
+        return file.stat().st_size if file.is_file() else None
+
+    def run(self, request: Request) -> Tensor:
+        """What the stage answers."""
+        return self.stage.run(request)
+
+    def to(self, device: torch.device) -> None:
+        """Move what is held."""
+        if not self._bare:
+            self.stage.to(device)
+
+    def save(self, folder: Path) -> None:
+        """Write the network, which is fetched for it where it is not there."""
+        bare = self._bare
+        self.fetch(torch.device("cpu"), ())
+        self.stage.save(folder)
+        if bare:
+            self.evict()
+
+
+def give_back() -> None:
+    """Return memory that nobody uses any more to the system, where it can be asked to take it."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def hand_back_early() -> None:
+    """Have freed blocks of 256 KiB and more returned at once, for the rest of the process, where malloc can be told.
+
+    Otherwise each layer's workspace stays in the heap: a sixth of a stage, where every byte counts.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 2**18)
+        mallopt(M_TRIM_THRESHOLD, 2**17)
+
+
+def read_ahead(files: Iterable[Path]) -> None:
+    """Ask the system to read files into its cache, where it can be asked; that memory is the cache's, not ours."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for file in files:
+        if not file.is_file():
+            continue
+        opened = os.open(file, os.O_RDONLY)
+        try:
+            os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(opened)

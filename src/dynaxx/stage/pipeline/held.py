@@ -1,0 +1,116 @@
+"""A wrapped pipeline's weights: opened when needed, encoders dropped after use, let go of, read ahead, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from dynaxx.spec.facts import NETWORKS, folder_of
+from dynaxx.spec.families import FAMILIES
+from dynaxx.spec.stage import PipelineStage
+from dynaxx.stage.mapped import give_back, read_ahead
+from dynaxx.stage.pipeline.open import class_name, dtype_of, held_bytes, open_pipeline, pipeline_class
+from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
+
+EXPERTS = ("transformer_2", "transformer")
+"""What the upper and the lower of two experts do not need."""
+
+
+@final
+class Held:
+    """A pipeline that is there while it is needed; `key` says who has encoded its prompts.
+
+    `hands` says whether it hands over half-way, so that the second of two experts is not needed.
+    """
+
+    def __init__(
+        self, spec: PipelineStage, root: Path | None, texts: Texts, *, hands: bool, allow_download: bool
+    ) -> None:
+        self.spec, self.root, self.texts = spec, root, texts
+        self.hands, self.allow_download = hands, allow_download
+        self.pipe: Any = None
+        self.key = f"{spec.name} {id(self)}"
+        self._folder = folder_of(spec.load, root)
+
+    def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Bring what these prompts need to `device`: encoders only for prompts that nobody has encoded yet.
+
+        They are dropped as soon as they have done their work.
+        """
+        self._prepared(device, texts)
+        self.pipe.to(device)
+
+    def _prepared(self, device: torch.device, texts: Sequence[str]) -> Any:
+        """Open the pipeline, have the prompts encoded, drop the encoders; the network that denoises."""
+        name = class_name(self.spec, self._folder)
+        family = FAMILIES.get(name)
+        encodes = family is not None and bool(family.embeds)
+        if family is not None and encodes and self._folder is not None:
+            self.key = encoder_key(family, pipeline_class(name, self.spec), self._folder, self.spec)
+        missing = self.texts.missing(self.key, texts) if encodes else []
+        if self.pipe is None or (missing and not encoder_names(self.pipe)):
+            self.pipe = self._opened(encoders=bool(missing) or not encodes)
+        if missing and family is not None:
+            self.texts.keep(self.key, missing, encode_prompts(self.pipe, family, self.spec.call, missing, device))
+        for encoder in encoder_names(self.pipe) if encodes else ():
+            setattr(self.pipe, encoder, None)
+        return next((part for key in NETWORKS if (part := getattr(self.pipe, key, None)) is not None), None)
+
+    def evict(self) -> None:
+        """Let go of the pipeline, and give what it took back to the system."""
+        self.pipe = None
+        give_back()
+
+    def ahead(self) -> None:
+        """Have the system read the weights into its cache."""
+        read_ahead(self._weights())
+
+    def stream(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
+        network = self._prepared(device, texts)
+        for part in self.pipe.components.values():
+            if isinstance(part, torch.nn.Module) and part is not network:
+                part.to(device)
+        network.enable_group_offload(
+            onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level",
+            num_blocks_per_group=1, use_stream=device.type == "cuda",
+        )  # fmt: skip
+
+    @property
+    def weights_bytes(self) -> int | None:
+        """The files of all parts but the encoders, at the width of the stage's number format."""
+        files = self._weights()
+        return sum(map(held_bytes, files, [dtype_of(self.spec).itemsize] * len(files))) if files else None
+
+    def _weights(self) -> list[Path]:
+        """The files that stay in memory while the stage runs."""
+        if self._folder is None:
+            return []
+        spared = {name for name, is_spared in zip(EXPERTS, self.spares(), strict=True) if is_spared}
+        parts = [part for part in sorted(self._folder.iterdir()) if part.is_dir() and part.name not in spared]
+        kept = [part for part in parts if not part.name.startswith(TEXT_PARTS)]
+        variant = f".{self.spec.variant}." if self.spec.variant else ""
+        return [file for part in kept for file in sorted(part.glob("*.safetensors")) if variant in file.name]
+
+    def to(self, device: torch.device) -> None:
+        """Move what is held in memory."""
+        if self.pipe is not None:
+            self.pipe.to(device)
+
+    def _opened(self, *, encoders: bool) -> Any:
+        """The pipeline; what is held already is used again, and what is not needed left out."""
+        held = {} if self.pipe is None or self.spec.adapters else self.pipe.components
+        have = {name: part for name, part in held.items() if part is not None and not name.startswith(TEXT_PARTS)}
+        if not encoders and self._folder is not None:
+            have |= {part.name: None for part in self._folder.glob("text_encoder*")}
+        have |= dict.fromkeys(part for part, spared in zip(EXPERTS, self.spares(), strict=True) if spared)
+        return open_pipeline(self.spec, self.root, have=have, allow_download=self.allow_download)
+
+    def spares(self) -> tuple[bool, bool]:
+        """Which of two experts this half of a walk does without."""
+        low = self.spec.inputs.get("low")
+        both = self._folder is not None and (self._folder / EXPERTS[0]).is_dir()
+        return both and self.hands, both and low is not None and low.hand == "noisy"

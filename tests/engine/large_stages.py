@@ -1,0 +1,94 @@
+"""Pipelines of 300 MB and more with random weights, and what a process holds while a cascade of them runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "stage"))
+
+from tiny_pipelines import NO_CHECKER, WIDTH, if_base, if_scheduler, if_super, t5, tokenizer
+
+NAMES = ("one", "two", "three")
+MIB = 2**20
+
+
+def if_unet(seed: int, in_channels: int, width: int) -> Any:
+    torch.manual_seed(seed)
+    more: dict[str, Any] = {"class_embed_type": "timestep", "num_class_embeds": 1000} if in_channels == 6 else {}
+    return diffusers.UNet2DConditionModel(
+        sample_size=8, in_channels=in_channels, out_channels=6, layers_per_block=9, block_out_channels=(256, width),
+        norm_num_groups=32, attention_head_dim=32, cross_attention_dim=WIDTH, encoder_hid_dim=WIDTH,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), **more,
+    )  # fmt: skip
+
+
+def build(root: Path, width: int) -> None:
+    """Three stages, the second the largest; and three tiny ones beside them, to warm up on."""
+    noising = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    for index, name in enumerate(NAMES):
+        if index == 0:
+            pipe = diffusers.IFPipeline(
+                tokenizer(), t5(), if_unet(1, 3, width), if_scheduler(), watermarker=None, **NO_CHECKER
+            )
+        else:
+            network = if_unet(1 + index, 6, width + 32 * (index == 1))
+            pipe = diffusers.IFSuperResolutionPipeline(
+                tokenizer(), t5(), network, if_scheduler(), noising, watermarker=None, **NO_CHECKER
+            )
+        pipe.save_pretrained(root / name)
+        (if_super() if index else if_base()).save_pretrained(root / "tiny" / name)
+
+
+def spec() -> dict[str, Any]:
+    few = {"num_inference_steps": 2}
+    base = {"name": "one", "role": "base", "kind": "pipeline", "load": "one", "call": few, "out": {"size": [8, 8]}}
+    above = {"role": "bridge", "kind": "pipeline", "call": few, "out": {"scale": 2}}
+    ups = [above | {"name": name, "load": name, "from": low} for low, name in zip(NAMES, NAMES[1:], strict=False)]
+    return {"name": "large", "condition": {"text": {}}, "stages": [base, *ups]}
+
+
+def held(name: str) -> int:
+    """A figure of this process's memory in bytes: `VmRSS` now, `VmHWM` at most since it was last cleared."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    return int(lines[name].split()[0]) * 1024
+
+
+def measure(root: Path, placement: str) -> dict[str, Any]:
+    """Run the cascade as a process of its own would, and say what it held above its imports."""
+    from dynaxx import Cascade
+    from dynaxx.engine.move import weights_bytes
+    from dynaxx.engine.runtime import Runtime
+    from dynaxx.spec.files import parse
+    from dynaxx.stage.mapped import give_back
+
+    runtime = Runtime(placement=placement)
+    warm = Cascade.from_spec(parse(spec()), root=root / "tiny", runtime=runtime)
+    warm.sample("a red apple")
+    for stage in warm.stages.values():
+        stage.evict()
+    give_back()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = held("VmRSS")
+    live = Cascade.from_spec(parse(spec()), root=root, runtime=runtime)
+    samples = live.sample("a red apple", seed=1)
+    weights = weights_bytes(live.stages)
+    torch.save(samples.x, root / f"{placement}.pt")
+    return {
+        "peak": held("VmHWM") - before, "weights": weights,
+        "events": [name for name, _ in samples.trace.events],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "build":
+        build(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        print(json.dumps(measure(Path(sys.argv[2]), sys.argv[1])))
