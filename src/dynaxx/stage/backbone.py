@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dynaxx.errors import SpecError
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.network import NetworkSpec, UNetSpec
+from dynaxx.spec.network import DiffusersNetworkSpec, NetworkSpec, UNetSpec
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.foreign import Backbone, foreign_call, make_foreign
 
@@ -26,11 +26,15 @@ def make_network(spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, 
     return make_foreign(spec, grid, in_channels, told, condition)
 
 
-def adapt(network: nn.Module) -> Backbone:
-    """The network, ours or diffusers', behind the one call signature; it works in the dtype of its own weights."""
+def adapt(network: nn.Module, spec: NetworkSpec | None = None) -> Backbone:
+    """The network, ours or diffusers', behind the one call signature; it works in the dtype of its own weights.
+
+    `spec` says by which table a pretrained one is told levels.
+    """
     from dynaxx.stage.unet import CascadeUNet
 
-    call = _own_call(network) if isinstance(network, CascadeUNet) else foreign_call(network)
+    timesteps = spec.timesteps if isinstance(spec, DiffusersNetworkSpec) else None
+    call = _own_call(network) if isinstance(network, CascadeUNet) else foreign_call(network, timesteps)
 
     def in_its_dtype(x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
         return call(x.to(next(network.parameters()).dtype), level, told, condition).to(x.dtype)

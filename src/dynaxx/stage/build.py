@@ -26,6 +26,7 @@ from dynaxx.spec.stage import (
 from dynaxx.stage.library import Libraries
 from dynaxx.stage.mapped import Mapped
 from dynaxx.stage.pipeline.build import Pipelines
+from dynaxx.stage.pretrained import described, place_of
 from dynaxx.stage.stage import Stage
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ def build_stages(
         if isinstance(node.stage, PipelineStage):
             found[name] = pipelines.of(node)
         elif mapped and not fresh and isinstance(node.stage, DiffusionStage | RegressionStage):
-            found[name] = Mapped(build_bare(node, spec.condition, node.grid), weights_folder(node.stage, root))
+            found[name] = Mapped(build_bare(node, spec.condition, node.grid, root), _lies(node.stage, root))
         else:
             found[name] = _build(spec, node, libraries, root, fresh)
     return found
 
 
-def build_bare(node: Node, asks: ConditionSpec, grid: Grid) -> Diffusion | Regression:
+def build_bare(node: Node, asks: ConditionSpec, grid: Grid, root: Path | None = None) -> Diffusion | Regression:
     """A stage with a network that has shapes and no memory (on the meta device), to answer on `grid`.
 
     Raises:
@@ -80,7 +81,7 @@ def build_bare(node: Node, asks: ConditionSpec, grid: Grid) -> Diffusion | Regre
         fix = "Run it: the trace says what it took."
         raise RunError(f"stage {stage.name!r}", f"nothing is known of what stages of kind {stage.kind!r} do.", fix)
     with torch.device("meta"):
-        network = _network(asks, stage, node, grid)
+        network = _network(asks, stage, node, grid, root)
     return _around(stage, network, grid)
 
 
@@ -111,13 +112,19 @@ def _trained(
 ) -> Stage:
     from dynaxx.stage.weights import load_weights
 
-    network = _network(spec.condition, stage, node, node.grid)
-    if not fresh:
-        load_weights(network, weights_folder(stage, root))
+    network = _network(spec.condition, stage, node, node.grid, root)
+    own = weights_folder(stage, root)
+    pretrained = place_of(stage.network, root)
+    if pretrained is not None and (fresh or not own.is_dir()):
+        load_weights(network, pretrained)
+    elif not fresh:
+        load_weights(network, own)
     return _around(stage, network, node.grid)
 
 
-def _network(asks: ConditionSpec, stage: DiffusionStage | RegressionStage, node: Node, grid: Grid) -> nn.Module:
+def _network(
+    asks: ConditionSpec, stage: DiffusionStage | RegressionStage, node: Node, grid: Grid, root: Path | None
+) -> nn.Module:
     """The stage's network with fresh weights, for as many channels as its inputs bring."""
     from dynaxx.stage.backbone import make_network
     from dynaxx.stage.beside import Beside
@@ -125,7 +132,14 @@ def _network(asks: ConditionSpec, stage: DiffusionStage | RegressionStage, node:
     beside = Beside.of(stage)
     channels = beside.channels({name: given.grid.channels for name, given in node.inputs.items()}, asks)
     channels += grid.channels if isinstance(stage, DiffusionStage) else 0
-    return make_network(stage.network, grid=grid, in_channels=channels, told=len(beside.levels), condition=asks)
+    network = described(stage.network, root)
+    return make_network(network, grid=grid, in_channels=channels, told=len(beside.levels), condition=asks)
+
+
+def _lies(stage: DiffusionStage | RegressionStage, root: Path | None) -> Path:
+    """Where weights are now: the stage's own, or those it begins with."""
+    own = weights_folder(stage, root)
+    return own if own.is_dir() else place_of(stage.network, root) or own
 
 
 def _around(stage: DiffusionStage | RegressionStage, network: nn.Module, grid: Grid) -> Diffusion | Regression:

@@ -67,7 +67,7 @@ class Diffusion:
     def __init__(self, spec: DiffusionStage, network: nn.Module, grid: Grid) -> None:
         self.spec, self.network, self.grid = spec, network, grid
         self.process = make_process(spec.process, grid)
-        self.denoiser = NetworkDenoiser(spec, self.process, adapt(network), Beside.of(spec))
+        self.denoiser = NetworkDenoiser(spec, self.process, adapt(network, spec.network), Beside.of(spec))
 
     @torch.no_grad()
     def run(self, request: Request) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from dynaxx.errors import SpecError
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.network import DiffusersNetworkSpec
+from dynaxx.spec.network import DiffusersNetworkSpec, TimestepsSpec
 from dynaxx.stage.condition import Condition
+from dynaxx.stage.timesteps import timesteps_of
 
 Backbone = Callable[[Tensor, Tensor, Tensor | None, Condition], Tensor]
 """`x (B, C_in, *size)`, `level (B,)` and `told (B, n)` in [0, 1], condition -> `(B, C, *size)`."""
@@ -27,13 +28,17 @@ CLASSES = ("num_class_embeds", OWN_NONE, "num_classes")
 """What diffusers models call their number of classes."""
 
 
-def foreign_call(network: nn.Module) -> Backbone:
-    """The network called with those of level, label and text that its signature names."""
+def foreign_call(network: nn.Module, timesteps: TimestepsSpec | None = None) -> Backbone:
+    """The network called with those of level, label and text that its signature names.
+
+    A pretrained one is told levels by the table it was trained with.
+    """
+    to_timestep = timesteps_of(timesteps) if timesteps else lambda level: level * TIMESTEPS
     takes = inspect.signature(network.forward).parameters
     null_label = _null_label(network)
 
     def call(x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
-        given: dict[str, Any] = {TIME: level * TIMESTEPS, "return_dict": False}
+        given: dict[str, Any] = {TIME: to_timestep(level), "return_dict": False}
         if LABEL in takes and null_label is not None:
             labels = condition.labels if condition.labels is not None else level.new_full((len(x),), -1)
             given[LABEL] = torch.where(labels < 0, null_label, labels).long()
