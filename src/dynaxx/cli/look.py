@@ -17,9 +17,8 @@ from dynaxx.lens.look import Look
 from dynaxx.lens.open import Options, look
 from dynaxx.lens.probes import Budget
 from dynaxx.share.output_folder import check_writable
+from dynaxx.share.report import write_report
 from dynaxx.spec.data import DataSpec, FieldsData, FolderData
-from dynaxx.store.atomic import write_text
-from dynaxx.store.strict_json import strict_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +45,7 @@ class Order:
 
 
 def look_into(order: Order, console: Console) -> tuple[Report, Path]:
-    """Look, and write the report; gives it with the path of its findings."""
+    """Look, and write the report; gives it with the path of its page."""
     check_writable(order.out)
     runtime = Runtime(batch_size=order.batch)
     cascade = Cascade.from_pretrained(order.run, runtime=runtime)
@@ -65,9 +64,7 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
         count = len(view.bench.reference)
         made = apply(cascade, report, order.out / "cascade.yaml", num=count, data=_data(order.data), seed=order.seed)
         report = replace(report, applied=made.to_json() if made else None)
-    file = order.out / "findings.json"
-    write_text(file, strict_json(report.to_json(), indent=1) + "\n")
-    return report, file
+    return report, write_report(replace(lensed, report=report), order.out)
 
 
 def _say_cost(view: Look, console: Console) -> None:

@@ -181,8 +181,8 @@ def _facts(findings: Mapping[str, Any]) -> list[tuple[str, str]]:
         "intervals": f"{100 * method['confidence']:g}%, paired; alarms: {method['family']}",
         "budget": str(method["budget"]),
         "cost": f"{count(method['nfe'])} network evaluations, {duration(method['latency_s'])} on {method['device']}",
-        "cascade": f"{cascade['from']}, run id {cascade['run_id']}",
+        "cascade": ", ".join(filter(None, [cascade["from"], f"run id {cascade['run_id']}"])),
         "version": method["version"],
-        "command": method["command"],
+        "command": method.get("command", ""),
     }
     return [(name, value) for name, value in facts.items() if value]
