@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -11,6 +12,7 @@ from dynaxx.share.page import duration
 from dynaxx.share.plot import by_category, colours, labelled, marked, plot
 
 
+@cache
 def shelf() -> jinja2.Environment:
     """The environment that pages with plots are rendered in: escaped, and strict about what is missing."""
     environment = jinja2.Environment(
