@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from dynaxx.engine.cascade import Cascade
-from dynaxx.noise.denoiser import Input
 from dynaxx.signal.blur import blur
 from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
@@ -209,28 +208,69 @@ def mirrored(strength: float) -> Change:
     return lambda x, request: x.flip(-1)
 
 
-def untold(strength: float) -> Plant:
+def untold(cascade: Cascade, name: str, strength: float) -> Cascade:
     """Noise on the low input that nobody is told of."""
 
-    def plant(cascade: Cascade, name: str, strength: float) -> Cascade:
-        def tamper(request: Request) -> Request:
-            low: Input = request.inputs["low"]
-            eps = request.draws.scoped("planted").normal("noise", tuple(low.source.shape[1:]))
-            up = resample(low.source + strength * eps, request.grid.size, low.kernel) - resample(
-                low.source, request.grid.size, low.kernel
-            )
-            changed = replace(low, x=low.x + up, source=low.source + strength * eps)
-            return replace(request, inputs={**request.inputs, "low": changed})
+    def tamper(request: Request) -> Request:
+        low, size = request.inputs["low"], request.grid.size
+        eps = request.draws.scoped("planted").normal("noise", tuple(low.source.shape[1:]))
+        up = resample(strength * eps, size, low.kernel)
+        changed = replace(low, x=low.x + up, source=low.source + strength * eps)
+        return replace(request, inputs={**request.inputs, "low": changed})
 
-        return with_stage(cascade, name, Wrapped(cascade.stages[name], before=tamper))
+    return with_stage(cascade, name, Wrapped(cascade.stages[name], before=tamper))
 
-    return plant
+
+def posterised(strength: float) -> Change:
+    """A few grey levels only."""
+    return lambda x, request: (x / strength).round() * strength
+
+
+def rolled(strength: float) -> Change:
+    """Moved along the last axis, around the border."""
+    return lambda x, request: x.roll(int(strength), -1)
+
+
+def ringing(strength: float) -> Change:
+    """Detail exaggerated."""
+    return lambda x, request: x + strength * (x - blur(x, 1.0))
+
+
+def striped(strength: float) -> Change:
+    """Every other line is darker."""
+
+    def change(x: Tensor, request: Request) -> Tensor:
+        changed = x.clone()
+        changed[..., ::2] -= strength
+        return changed
+
+    return change
+
+
+def blocky(strength: float) -> Change:
+    """As if drawn on half the grid."""
+    return lambda x, request: resample(resample(x, [n // 2 for n in x.shape[2:]], "area"), x.shape[2:], "nearest")
+
+
+def grey(strength: float) -> Change:
+    """Colours gone."""
+    return lambda x, request: x.mean(dim=1, keepdim=True).expand_as(x).contiguous()
+
+
+def alike(strength: float) -> Change:
+    """Every answer is drawn towards the mean of all."""
+    return lambda x, request: (1 - strength) * x + strength * x.mean(dim=0, keepdim=True)
+
+
+def bent(strength: float) -> Change:
+    """A gamma."""
+    return lambda x, request: ((x.clamp(-1, 1) + 1) / 2) ** strength * 2 - 1
 
 
 FAULTS = (
     Fault("wrong resize kernel", "resize-kernel", wrong_kernel, (0, 2, 3), base=False),
-    Fault("level too high", "level", set_to("inputs.low.noise.std"), (0.4, 0.6, 1.0), base=False),
-    Fault("untold noise", "untold-noise", untold(0), (0.1, 0.2, 0.4, 0.8, 1.6), base=False),
+    Fault("level too high", "level", set_to("inputs.low.noise.std"), (0.4, 0.6, 0.9), base=False),
+    Fault("untold noise", "untold-noise", untold, (0.1, 0.2, 0.4, 0.8, 1.6), base=False),
     Fault("colour cast", "colour-cast", after(cast), (0.1, 0.2)),
     Fault("colour cast at the edge", "colour-cast", before(cast), (0.2, 0.4), base=False),
     Fault("missing patch", "missing-patch", after(patch), (0.25, 0.5)),
@@ -238,7 +278,7 @@ FAULTS = (
     Fault("low input shuffled", "low-ignored", shuffled, (1,), base=False),
     Fault("detail smoothed away", "over-smoothed", after(smoothed), (0.7, 1.0, 1.5)),
     Fault("contrast squeezed", "contrast", after(contrast), (0.2, 0.4)),
-    Fault("weights off", "weights", half_trained, (0.3, 0.6, 1.0)),
+    Fault("weights off", "weights", half_trained, (0.6, 1.0)),
     Fault("wrong range at the edge", "range", before(in_range), (0, 1), base=False),
     Fault("wrong range of the answer", "range", after(in_range), (0,)),
     Fault("channel order at the edge", "channel-order", before(reordered), (1,), base=False),
@@ -247,7 +287,19 @@ FAULTS = (
     Fault("mirrored answer", "geometry", after(mirrored), (1,), base=False),
     Fault("prompts shuffled", "prompt-ignored", prompt_shuffled, (1,), later=False),
 )  # fmt: skip
-"""All kinds that are planted."""
+"""All kinds that the lens has a name for."""
+
+STRANGERS = (
+    Fault("posterised", "", after(posterised), (0.4, 0.8)),
+    Fault("moved by two sites", "", after(rolled), (2,), base=False),
+    Fault("ringing", "", after(ringing), (1.0, 2.0)),
+    Fault("striped", "", after(striped), (0.2, 0.4)),
+    Fault("blocky", "", after(blocky), (1,)),
+    Fault("grey", "", after(grey), (1,)),
+    Fault("all alike", "", after(alike), (0.3, 0.6)),
+    Fault("gamma", "", after(bent), (1.8, 2.5)),
+)
+"""Faults that it has no name for, and should still put in the right stage."""
 
 
 def damage(healthy: Tensor, faulty: Tensor) -> float:

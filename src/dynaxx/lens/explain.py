@@ -17,7 +17,7 @@ ENOUGH, SURE = 0.7, 0.97
 """The least share of the misfit that an explanation takes away, and the share from which no other is looked for."""
 HANDICAP = 0.01
 """What a fitted number costs, in shares explained: of two that explain as much, the simpler one is named."""
-MOST_AREA = 0.4
+MOST_AREA = 0.5
 """A patch that covers more of the grid than this is no patch."""
 Rerun = Callable[[Tensor], Tensor]
 """The stage's answers to another low input in the place of the true one."""
@@ -145,7 +145,7 @@ def _noise(suspect: Suspect) -> Iterator[Explanation]:
     if float(excess.sum()) <= 0 or float(excess[-1]) <= 0:
         return
     likeness = float(excess @ white / (excess.norm() * white.norm()))
-    if {"band", "grain"} & suspect.alarms and likeness > 0.9:
+    if {"band", "grain", "stray"} & suspect.alarms and likeness > 0.9:
         std = float(excess.sum() / white.sum()) ** 0.5
         yield _scored("noise-left", f"white noise of std {std:.2f} is left in its answers", likeness)
 
@@ -191,7 +191,24 @@ def _hidden_noise(suspect: Suspect) -> Iterator[Explanation]:
     assert few.low is not None
     spread = float((down(again()) - few.shrunk).double().square().mean()) / 2
     wrong = max(float((few.shrunk - few.low).double().square().mean()), 1e-12)
-    yield _scored("untold-noise", "its low input bears noise that it is not told of", min(1.0, spread / wrong))
+    if _reaches_above(suspect.pair):
+        yield _scored("noise-left", "noise is left in its answers", min(1.0, spread / wrong))
+    else:
+        yield _scored("untold-noise", "its low input bears noise that it is not told of", min(1.0, spread / wrong))
+
+
+def _reaches_above(pair: Pair) -> bool:
+    """Whether there is as much excess power per mode in the highest band as the straying of shrunk answers implies.
+
+    White noise of variance s^2 in the answers leaves s^2 N_low / N of itself when they are shrunk; noise on the input
+    does not reach above the input's Nyquist.
+    """
+    assert pair.shrunk is not None
+    assert pair.low is not None
+    strayed = float((pair.shrunk - pair.low).double().square().mean()) - pair.excused
+    implied = strayed * pair.x[0, 0].numel() / pair.low[0, 0].numel()
+    excess = (band_amplitudes(pair.x) - band_amplitudes(pair.truth)).mean(0)[-1] / shares(pair.x)[-1]
+    return float(excess) > implied / 2
 
 
 def _blind(suspect: Suspect) -> Iterator[Explanation]:

@@ -23,25 +23,27 @@ from dynaxx.signal.resample import resample
 
 CELLS = 4
 """Of the coarse map of places, along each axis."""
-CAST = 0.05
+CAST = 0.07
 """The least drift of a channel's mean, in signal units, that counts as a fault; a picture spans 2."""
-CONTRAST = 0.12
-"""The least change of contrast, as a natural logarithm of the ratio of standard deviations."""
+SQUEEZED, STRETCHED = 0.15, 0.25
+"""The least loss and gain of contrast, as a logarithm of the ratio of standard deviations; guidance stretches."""
+EVEN = 0.05
+"""A change of contrast below this is taken for none where noise is looked for."""
 DETAIL = 0.045
 """The least amplitude that a band has too much or too little, in signal units."""
-LOSS_DB, EXCESS_DB = 3.0, 1.5
+LOSS_DB, EXCESS_DB = 3.0, 2.5
 """The least change of a band's power."""
 PLACE = 0.12
 """The least drift of a cell of the map."""
 EMPTY = 1.0
 """The least change of the power in a cell, as a natural logarithm."""
-STRAY = 0.06
+STRAY = 0.045
 """The least root mean square by which the shrunk answer strays from the low input beyond what its noise excuses."""
 LOST, LOST_SHARE, LOST_CHANCE = 0.15, 0.03, 0.005
 """Samples that stray by so much more are lost; the least share of them, and the chance of one in a healthy stage."""
 HIDDEN = 0.2
 """The least share of the low input's variance by which the noise put on it lets the answer stray from it."""
-GRAIN, GRAIN_DB = 0.06, 0.5
+GRAIN, GRAIN_DB = 0.06, 0.4
 """The least std of white noise in the answers, and the least change it makes to the highest band."""
 DISTANCE = 0.1
 """The least MMD^2 to the truth, on the built-in features; two sets of one kind have 0, unrelated ones about 1."""
@@ -74,8 +76,9 @@ def signs(x: Tensor, truth: Tensor) -> Iterator[Sign]:
     drift = channel_drift(x, truth)
     for channel in range(drift.shape[1]):
         yield Sign("cast", mean_of(drift[:, channel]), CAST, channel)
-    yield Sign("contrast", log_ratio(power(x), power(truth), 0.5), CONTRAST)
-    yield from _bands(x, truth)
+    contrast = log_ratio(power(x), power(truth), 0.5)
+    yield Sign("contrast", contrast, STRETCHED if contrast.value > 0 else SQUEEZED)
+    yield from _bands(x, truth, math.exp(2 * contrast.value) if contrast.value > EVEN else 1.0)
     yield from _places(x, truth)
 
 
@@ -131,17 +134,24 @@ def shares(x: Tensor) -> Tensor:
     return band_masks(x.shape[2:], fine_octaves(tuple(x.shape[2:]))).flatten(1).double().mean(1)
 
 
-def _bands(x: Tensor, truth: Tensor) -> Iterator[Sign]:
-    """Power by band in dB, counting only where it is a visible amplitude as well."""
+def _bands(x: Tensor, truth: Tensor, stretch: float) -> Iterator[Sign]:
+    """Power by band in dB, counting only where it is a visible amplitude as well; `stretch` is that of all power."""
     ours, theirs = band_amplitudes(x), band_amplitudes(truth)
     for band in range(1, ours.shape[1]):  # band 0 is the mean, and the cast's
         have, due = float(ours[:, band].mean()), max(float(theirs[:, band].mean()), 1e-12)
         estimate = log_ratio(ours[:, band], theirs[:, band], 10 / math.log(10))
         off, least = math.sqrt(abs(have - due)), EXCESS_DB if have > due else LOSS_DB
         yield Sign("band", estimate, max(least, abs(estimate.value) * DETAIL / max(off, 1e-9)), band)
-    if have > due:
-        grain = off / math.sqrt(float(shares(truth)[-1]))
-        yield Sign("grain", estimate, max(GRAIN_DB, abs(estimate.value) * GRAIN / max(grain, 1e-9)))
+    yield from _grain(ours[:, -1], theirs[:, -1] * stretch, float(shares(truth)[-1]))
+
+
+def _grain(have: Tensor, due: Tensor, share: float) -> Iterator[Sign]:
+    """White noise in the highest band, beyond what a stretched contrast brings there."""
+    excess = float((have - due).mean())
+    if excess > 0:
+        estimate = log_ratio(have, due, 10 / math.log(10))
+        std = math.sqrt(excess / share)
+        yield Sign("grain", estimate, max(GRAIN_DB, abs(estimate.value) * GRAIN / std))
 
 
 def _places(x: Tensor, truth: Tensor) -> Iterator[Sign]:

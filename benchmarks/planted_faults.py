@@ -1,0 +1,165 @@
+"""Does the lens find the fault? Faults are planted in healthy cascades, and healthy ones are looked at as they are.
+
+`stage_and_kind_share` and `stage_share` are over plantings of named kinds, `stranger_stage_share` over faults that
+the lens has no name for; `false_alarms` is the share of healthy cascades with anything above "watch". A fault is
+planted at the weakest of its strengths at which samples differ from the healthy ones by 30 dB PSNR or less at equal
+seeds. Intervals are Wilson's. The confusion table goes to stdout, or to stderr with --json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import faults
+import timing
+import torch
+from healthy import Bed, empirical_beds, gaussian_beds, trained_beds
+
+from dynaxx.lens.open import Options, look
+
+NUM = 128
+EXAMS = 1e-6
+"""A budget that pays for exams and error table alone: what a fault is named by."""
+TRAINING_STEPS = 1500
+
+
+@dataclass(frozen=True)
+class Planting:
+    """A fault, where it was planted, and what the lens said."""
+
+    bed: str
+    fault: str
+    kind: str
+    stage: str
+    strength: float
+    said_stage: str | None
+    said_kind: str | None
+
+    @property
+    def found(self) -> bool:
+        """Whether the stage is right."""
+        return self.said_stage == self.stage
+
+    @property
+    def named(self) -> bool:
+        """Whether stage and kind are right."""
+        return self.found and self.said_kind == self.kind
+
+
+def plantings(beds: Sequence[Bed], known: Sequence[faults.Fault]) -> Iterator[Planting]:
+    """Every fault in every stage of every bed where it can be and be seen."""
+    for bed in beds:
+        for stage in bed.cascade.spec.stages:
+            for fault in known:
+                if not _fits(bed, stage.name, fault):
+                    continue
+                asked = list(_prompts(bed))
+                samples = {"prompt": asked or None, "num": 1 if asked else 32, "seed": 9}
+                planted = faults.planted(bed.cascade, stage.name, fault, samples)
+                if planted is not None:
+                    found = Planting(bed.name, fault.name, fault.kind, stage.name, planted[1], *_said(planted[0]))
+                    print(
+                        f"{'named' if found.named else found}: {bed.name}, {stage.name}, {fault.name}", file=sys.stderr
+                    )
+                    yield found
+
+
+def _fits(bed: Bed, stage: str, fault: faults.Fault) -> bool:
+    spec = next(s for s in bed.cascade.spec.stages if s.name == stage)
+    first, channels = not spec.inputs, spec.out.channels
+    if not (fault.base if first else fault.later):
+        return False
+    if fault.kind == "prompt-ignored" and bed.cascade.spec.condition.text is None:
+        return False
+    alike = bed.kind == "gaussian" and first and fault.kind == "channel-order"  # channels of one distribution
+    coloured = fault.kind in ("channel-order", "colour-cast") or fault.name == "grey"
+    repeated = spec.repeat is not None and fault.kind == "level"  # its levels stand in `repeat`
+    return not alike and not repeated and (channels > 1 or not coloured)
+
+
+def _prompts(bed: Bed) -> Sequence[str]:
+    if bed.cascade.spec.condition.text is None:
+        return ()
+    samples = getattr(bed.cascade.stages[bed.cascade.spec.stages[0].name], "library").samples  # noqa: B009
+    return [sample.caption for sample in samples[:32]]
+
+
+def _said(cascade) -> tuple[str | None, str | None]:  # noqa: ANN001
+    view = look(cascade, options=Options(num=NUM, budget=EXAMS))
+    for _ in view.steps():
+        pass
+    verdict = view.lensed().report.verdict
+    stage = None if verdict.stage is None else verdict.stage.split("@")[0]
+    return (stage, verdict.kind) if verdict.level == "fault" else (None, None)
+
+
+def verdicts(beds: Sequence[Bed]) -> Iterator[tuple[str, str]]:
+    """Each bed with the level of its verdict, all probes of the quick budget included."""
+    for bed in beds:
+        view = look(bed.cascade, options=Options(num=NUM))
+        for _ in view.steps():
+            pass
+        yield bed.name, view.lensed().report.verdict.level
+
+
+def wilson(count: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson 1927)."""
+    if not n:
+        return 0.0, 1.0
+    share, spread = count / n, z * math.sqrt(count * (n - count) / n + z * z / 4) / (n + z * z)
+    middle = (count + z * z / 2) / (n + z * z)
+    return min(max(0.0, middle - spread), share), max(min(1.0, middle + spread), share)
+
+
+def result(name: str, count: int, n: int, target: float | None) -> timing.Result:
+    """A share with its interval."""
+    low, high = wilson(count, n)
+    return timing.Result(name, count / n if n else 0.0, "share", low, high, n, target)
+
+
+def confusion(found: Sequence[Planting], out) -> None:  # noqa: ANN001
+    """Rows: what was planted; columns: what the lens said, with its count."""
+    for fault in dict.fromkeys(planting.fault for planting in found):
+        mine = [planting for planting in found if planting.fault == fault]
+        said = Counter(p.said_kind or "nothing" for p in mine if p.found or p.said_stage is None)
+        elsewhere = sum(not p.found and p.said_stage is not None for p in mine)
+        words = [f"{kind} {count}" for kind, count in said.most_common()]
+        words += [f"another stage {elsewhere}"] if elsewhere else []
+        print(f"{fault:28} {mine[0].kind:16} n={len(mine):<3} {', '.join(words)}", file=out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="a smoke version: one bed of a kind")
+    parser.add_argument("--trained", type=int, default=5, help="healthy trained cascades")
+    options = parser.parse_args()
+    before, out = timing.load(), sys.stderr if options.json else sys.stdout
+    torch.set_num_threads(1)
+    gaussians, pictures = list(gaussian_beds()), [] if options.quick else list(empirical_beds())
+    exact = [gaussians[1]] if options.quick else [*gaussians[:3], *gaussians[8:], *pictures[:3]]
+    known = faults.FAULTS[::6] if options.quick else faults.FAULTS
+    named = list(plantings(exact, known))
+    strange = [] if options.quick else list(plantings([gaussians[1], *pictures[:3]], faults.STRANGERS))
+    trained = list(trained_beds(0 if options.quick else options.trained, steps=TRAINING_STEPS))
+    calm = list(verdicts([*gaussians[: 1 if options.quick else None], *pictures, *trained]))
+    confusion([*named, *strange], out)
+    for name, level in calm:
+        print(f"healthy: {name:24} {level}", file=out)
+    alarms = sum(level == "fault" for _, level in calm)
+    results = [
+        result("stage_and_kind_share", sum(p.named for p in named), len(named), 0.95),
+        result("stage_share", sum(p.found for p in named), len(named), 0.95),
+        result("stranger_stage_share", sum(p.found for p in strange), len(strange), None),
+        result("false_alarms", alarms, len(calm), 0.0),
+    ]
+    timing.report("planted_faults", "cpu", results, as_json=options.json, before=before)
+
+
+if __name__ == "__main__":
+    main()
