@@ -122,7 +122,7 @@ IF = (
 
 
 def test_a_shared_encoder_is_asked_once_and_dropped(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dynaxx.stage.pipeline import wrapped
+    from dynaxx.stage.pipeline import held, wrapped
 
     asked: list[list[str]] = []
 
@@ -130,7 +130,7 @@ def test_a_shared_encoder_is_asked_once_and_dropped(zoo: Path, monkeypatch: pyte
         asked.append(prompts)
         return texts.encode_prompts(pipe, family, call, prompts, device)
 
-    monkeypatch.setattr(wrapped, "encode_prompts", encode)
+    monkeypatch.setattr(held, "encode_prompts", encode)
     live = cascade(zoo, *IF)
     live.sample(["a red apple", "a green pear"], num=2)
     assert asked == [["a red apple", "a green pear"]]
@@ -139,6 +139,21 @@ def test_a_shared_encoder_is_asked_once_and_dropped(zoo: Path, monkeypatch: pyte
         assert stage.pipe.text_encoder is None
     live.sample("a pear")
     assert asked[1:] == [["a pear"]]
+
+
+def test_settings_of_a_call_reach_the_encoders(zoo: Path) -> None:
+    live = cascade(zoo, SD | {"call": {"num_inference_steps": 2, "negative_prompt": "blurry"}})
+    told = cascade(zoo, SD).with_settings({"base.call.negative_prompt": "blurry"})
+    assert torch.equal(told.sample("a pear").x, live.sample("a pear").x)
+    assert not torch.equal(told.sample("a pear").x, cascade(zoo, SD).sample("a pear").x)
+
+
+def test_a_pipeline_that_is_nowhere_before_it_is_opened(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynaxx.stage.pipeline import held
+
+    known = cascade(zoo, *IF).sample(["a red apple", "a pear"]).x
+    monkeypatch.setattr(held, "folder_of", lambda load, root: None)
+    assert (cascade(zoo, *IF).sample(["a red apple", "a pear"]).x - known).abs().max() <= 1e-5
 
 
 def test_encoders_that_differ_are_not_shared(zoo: Path, tmp_path: Path) -> None:
@@ -189,7 +204,7 @@ def test_a_sample_is_the_same_in_any_batch_and_placement(zoo: Path) -> None:
 def test_steps_are_told_in_our_words(zoo: Path) -> None:
     steps: list[Step] = []
     stage = SD | {"call": {"num_inference_steps": 4}, "out": {"channels": 4, "size": [8, 8], "space": "sd"}}
-    samples = cascade(zoo, stage, codecs={"sd": {"load": "sd/vae"}}).sample(
+    samples = cascade(zoo, stage, codecs={"sd": {"load": "sd/vae", "scale": 0.18215}}).sample(
         "a red apple", on_step=lambda name, step: steps.append(step)
     )
     assert [(step.index, step.count) for step in steps] == [(i, 4) for i in range(4)]
@@ -220,9 +235,9 @@ def live_alpha(zoo: Path, steps: list[Step], step: Step) -> tuple[float, float]:
         ({"pipeline": "StableDiffusionPipelin"}, SpecError, "Did you mean 'StableDiffusionPipeline'"),
         ({"scheduler": {"kind": "EulerScheduler"}}, SpecError, "no scheduler 'EulerScheduler'"),
         ({"adapters": [{"load": "nowhere"}]}, DynaxxError, "adapter"),
-        ({"call": {"height": 15}}, RunError, "divisible by 8"),
-        ({"inputs": {"low": "input.image"}}, SpecError, "takes no input"),
-        ({"inputs": {"low": {"from": "input.image", "noise": {"std": 0.5}}}}, SpecError, "puts none on its input"),
+        ({"call": {"timesteps": [9, 5], "sigmas": [1.0, 0.5]}}, RunError, "Only one of"),
+        ({"inputs": {"low": "input.image"}}, SpecError, "base needs none"),
+        ({"inputs": {"low": {"from": "input.image", "noise": {"std": 0.5}}}}, SpecError, "level: .* has std 0.5"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_named(zoo: Path, change: dict[str, Any], kind: type[Exception], says: str) -> None:

@@ -31,7 +31,7 @@ from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
-from dynaxx.spec.stage import EmpiricalStage, GaussianStage
+from dynaxx.spec.stage import EmpiricalStage, GaussianStage, PipelineStage
 from dynaxx.stage.build import build_stages
 from dynaxx.stage.mapped import hand_back_early
 from dynaxx.stage.stage import Stage
@@ -87,11 +87,17 @@ class Cascade:
         """
         spec = override(self.spec, settings)
         changed = {new.name for old, new in zip(self.spec.stages, spec.stages, strict=True) if self._differs(old, spec)}
-        trained = [stage.name for stage in spec.stages if stage.name in changed and not isinstance(stage, EXACT)]
+        anew = (*EXACT, PipelineStage)
+        trained = [stage.name for stage in spec.stages if stage.name in changed and not isinstance(stage, anew)]
         if trained:
             problem = "the settings change what was trained, not only how it runs."
             raise SpecError(f"stage {trained[0]!r}", problem, "Change the cascade file, and train the stage.")
-        return self._rebuilt(spec, self.runtime, changed)
+        return self._rebuilt(spec, self.runtime, changed | self._piped(spec))
+
+    def _piped(self, spec: CascadeSpec) -> set[str]:
+        """The wrapped pipelines, where any is told something else: they share prompts and hand over to each other."""
+        old, new = ([s for s in sp.stages if isinstance(s, PipelineStage)] for sp in (self.spec, spec))
+        return {stage.name for stage in new} if old != new else set()
 
     def resized(self, size: tuple[int, ...]) -> Cascade:
         """This cascade on another base grid; networks are shared, exact stages are built anew."""

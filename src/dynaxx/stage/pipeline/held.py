@@ -45,8 +45,12 @@ class Held:
 
     def _prepared(self, device: torch.device, texts: Sequence[str]) -> Any:
         """Open the pipeline, have the prompts encoded, drop the encoders; the network that denoises."""
-        name = class_name(self.spec, self._folder)
+        if self.pipe is None and self._folder is None:  # not on this machine before it is opened
+            self.pipe = self._opened(encoders=True)
+            self._folder = folder_of(self.spec.load, self.root)
+        name = class_name(self.spec, self._folder) or type(self.pipe).__name__
         family = FAMILIES.get(name)
+        self.texts.forget(texts)
         encodes = family is not None and bool(family.embeds)
         if family is not None and encodes and self._folder is not None:
             self.key = encoder_key(family, pipeline_class(name, self.spec), self._folder, self.spec)
@@ -70,7 +74,10 @@ class Held:
 
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
+        streams = self.pipe is not None
         network = self._prepared(device, texts)
+        if streams:
+            return
         for part in self.pipe.components.values():
             if isinstance(part, torch.nn.Module) and part is not network:
                 part.to(device)

@@ -17,6 +17,8 @@ from dynaxx.spec.stage import PipelineStage
 
 TEXT_PARTS = ("tokenizer", "text_encoder")
 """What the names of the parts begin with that turn a prompt into numbers."""
+AT_ONCE = 16
+"""Prompts that pass an encoder together."""
 SAMPLED = 4096
 """Bytes of each tensor that tell one set of weights from another."""
 Rows = tuple[Tensor | None, ...]
@@ -63,8 +65,13 @@ def encode_prompts(
     """What a pipeline makes of distinct prompts, with those of its call's arguments that concern them."""
     for name in encoder_names(pipe):
         getattr(pipe, name).to(device)
-    asked = "" if family.mutes and call.get("guidance_scale") == 0 else None
-    prompts = [text if asked is None else asked for text in texts]
+    parts = [_encoded(pipe, family, call, texts[i : i + AT_ONCE], device) for i in range(0, len(texts), AT_ONCE)]
+    return tuple(None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True))
+
+
+def _encoded(pipe: Any, family: Family, call: Mapping[str, Any], texts: Sequence[str], device: torch.device) -> Rows:
+    muted = family.mutes and call.get("guidance_scale") == 0
+    prompts = ["" if muted else text for text in texts]
     given = prompt_arguments(pipe, call)
     given |= {key: [value] * len(texts) for key, value in given.items() if key.startswith("negative_prompt")}
     per_prompt = next(key for key in _parameters(pipe.encode_prompt) if key.startswith("num_")) if _counts(pipe) else ""
