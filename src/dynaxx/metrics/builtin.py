@@ -36,7 +36,7 @@ class Builtin:
 
     Where it is what colour (a thumbnail), how much power each octave holds (in logarithm), where edges run which way
     (the structure tensor, by cells), and fixed random convolutions on two scales (their mean and spread). Three
-    channels are seen as brightness and two opponent colours.
+    channels are seen as brightness and two opponent colours. Computed in float64 on the CPU, whatever x lies on.
     """
 
     batch_size: int = BATCH
@@ -48,7 +48,7 @@ class Builtin:
 
     def __call__(self, x: Tensor) -> Tensor:
         """The features of each sample, float32 `(B, D)`."""
-        return torch.cat([_views(part) for part in x.detach().split(self.batch_size)]).float()
+        return torch.cat([_views(part.cpu()) for part in x.detach().split(self.batch_size)]).float()
 
 
 def _views(x: Tensor) -> Tensor:
