@@ -15,7 +15,7 @@ from dynaxx.share.demo import FRAMES, PROMPTS, Demo, Reel, make_demo
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return make_demo(tmp_path_factory.mktemp("demo"), seed=3, prompts=("pizza", "rocket"))
+    return make_demo(tmp_path_factory.mktemp("demo"), cascade="emoji-exact", seed=3, prompts=("pizza", "rocket"))
 
 
 def test_every_prompt_is_known() -> None:

@@ -1,4 +1,4 @@
-"""`dynaxx demo`: the bundled exact cascade on a dozen prompts, as a page."""
+"""`dynaxx demo`: a bundled cascade on a dozen prompts, as a page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from dynaxx.cli.progress import bar
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("out/demo"),
+    cascade: Annotated[
+        str, typer.Option(metavar="NAME", help="Another one: emoji-exact, whose stages are exact; or a folder.")
+    ] = "emoji-64",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Another seed, other pictures.")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: Json = False,
@@ -24,7 +27,7 @@ def demo(
         from dynaxx.share.demo import make_demo
 
     with bar() as on_step:
-        made = make_demo(out, seed=seed, on_step=on_step)
+        made = make_demo(out, cascade=cascade, seed=seed, on_step=on_step)
     if open_page:
         import webbrowser
 

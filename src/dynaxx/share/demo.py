@@ -1,4 +1,4 @@
-"""The demo: the bundled exact cascade draws a dozen prompts, and a page shows every stage of it."""
+"""The demo: a bundled cascade draws a dozen prompts, and a page shows every stage of it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from dynaxx.share.files import Written, write_samples
 from dynaxx.share.output_folder import check_writable
 from dynaxx.share.page import DemoPage, Film, Picture, PromptRow, StageCard, StageShot, render
 from dynaxx.share.png import to_pixels
+from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.stage import DenoisingStage, StageSpec
 from dynaxx.store.atomic import write_text
 
-CASCADE = "emoji-exact"
+CASCADE = "emoji-64"
 PROMPTS = (
     "red apple", "pizza", "rocket", "cat face", "rainbow", "sunflower",
     "octopus", "castle", "guitar", "butterfly", "hamburger", "crescent moon",
@@ -35,12 +36,6 @@ ROLES = {
     "bridge": "Sees the answer below, with noise on it, and resolves its shape.",
     "refine": "Starts at its input with a little noise and adds the last detail.",
 }
-NOTE = (
-    "These stages are exact. Each answers with the true posterior mean over the pictures that travel with Dynaxx, "
-    "so nothing was trained, the optimum is known, and every finished picture is one of those stored: the cascade "
-    "recalls, it does not invent. That makes it a yardstick for the machinery: processes, solvers, edges and levels. "
-    "A trained cascade runs through the same machinery and generalises."
-)
 
 
 @dataclass(frozen=True)
@@ -59,14 +54,15 @@ class Demo:
 def make_demo(
     folder: Path,
     *,
+    cascade: str = CASCADE,
     seed: int = 0,
     prompts: Sequence[str] = PROMPTS,
     on_step: Callable[[str, Step], None] | None = None,
 ) -> Demo:
-    """Draw the prompts, write pictures and `index.html` to `folder`."""
+    """Draw the prompts from a cascade that takes text, write pictures and `index.html` to `folder`."""
     began = time.perf_counter()
     check_writable(folder)
-    cascade = Cascade.from_pretrained(CASCADE)
+    live = Cascade.from_pretrained(cascade)
     reel = Reel()
 
     def watch(node: str, step: Step) -> None:
@@ -74,10 +70,11 @@ def make_demo(
         if on_step:
             on_step(node, step)
 
-    samples = cascade.sample(list(prompts), seed=seed, keep=True, on_step=watch)
+    samples = live.sample(list(prompts), seed=seed, keep=True, on_step=watch)
     written = write_samples(samples, folder)
     page = folder / "index.html"
-    write_text(page, render(describe(cascade, samples, reel, latency_s=time.perf_counter() - began)))
+    took = time.perf_counter() - began
+    write_text(page, render(describe(cascade, live.spec, samples, reel, latency_s=took)))
     return Demo(page, written, time.perf_counter() - began)
 
 
@@ -97,10 +94,10 @@ class Reel:
         return [torch.cat(parts)[index] for _, parts in sorted(self.frames[node].items())] + [last]
 
 
-def describe(cascade: Cascade, samples: Samples, reel: Reel, *, latency_s: float) -> DemoPage:
-    """The demo page of a run that kept every stage."""
+def describe(name: str, spec: CascadeSpec, samples: Samples, reel: Reel, *, latency_s: float) -> DemoPage:
+    """The demo page of a run that kept every stage, of the cascade that is found by `name`."""
     trace = samples.trace
-    stages = {stage.name: stage for stage in cascade.spec.stages}
+    stages = {stage.name: stage for stage in spec.stages}
     facts = {
         "run_id": trace.run_id,
         "seed": str(trace.seed),
@@ -109,7 +106,7 @@ def describe(cascade: Cascade, samples: Samples, reel: Reel, *, latency_s: float
         "version": f"dynaxx {dynaxx.__version__}, torch {torch.__version__}",
     }
     script = (
-        f"from dynaxx import Cascade\n\ncascade = Cascade.from_pretrained({CASCADE!r})\n"
+        f"from dynaxx import Cascade\n\ncascade = Cascade.from_pretrained({name!r})\n"
         f"samples = cascade.sample({list(samples.prompts)[:2]!r}, seed={trace.seed}, keep=True)"
     )
     return DemoPage(
@@ -118,8 +115,8 @@ def describe(cascade: Cascade, samples: Samples, reel: Reel, *, latency_s: float
         "bridge resolves its shape, and the refine stage finishes it. Drag a slider to watch the noise leave.",
         stages=tuple(_card(record, stages[record.stage]) for record in trace.nodes),
         rows=tuple(_row(samples, reel, index) for index in range(len(samples))),
-        note=NOTE,
-        command=f"dynaxx demo --seed {trace.seed}",
+        note=spec.description,
+        command=f"dynaxx demo --cascade {name} --seed {trace.seed}",
         script=script,
         facts=tuple(facts.items()),
     )
