@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 CODE := src tests tools benchmarks
 OUT ?= out/demo
 
-.PHONY: demo test check install format tree bench-quick clean
+.PHONY: demo test soak check install format tree bench-quick clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -17,6 +17,12 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# Hours: a thousand kills, hundreds of power cuts, and an hour of tiny stages that must not grow.
+soak: $(READY)
+	$(BIN)/python benchmarks/crash.py --json
+	$(BIN)/python benchmarks/soak.py --json --log out/soak.jsonl
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/train tests/cli
 
 check: $(READY)
 	$(BIN)/ruff format --check $(CODE)

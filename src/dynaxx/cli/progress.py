@@ -33,6 +33,26 @@ def bar() -> Iterator[OnStep | None]:
 
 
 @contextmanager
+def samples_bar() -> Iterator[Callable[[Any], None]]:
+    """A callback for batches that are drawn: a line on stderr every half minute, and for the first and the last."""
+    due = [0.0]
+
+    def on_drawn(drawn: Any) -> None:
+        if drawn.done == drawn.total or time.monotonic() >= due[0]:
+            due[0] = time.monotonic() + EVERY_S
+            note(f"{drawn.done} of {drawn.total} samples")
+
+    yield on_drawn
+
+
+def note(text: str) -> None:
+    """A remark on stderr."""
+    from dynaxx.cli.answer import notes
+
+    notes().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
 def training_bar() -> Iterator[Callable[[Any], None]]:
     """A callback for training steps: a bar on a terminal, elsewhere a line on stderr every half minute."""
     from dynaxx.cli.answer import notes

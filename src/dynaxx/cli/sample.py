@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynaxx.cli.answer import Answer, notes
+from dynaxx.cli.answer import Answer
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_bytes, parse_inputs, parse_settings, parse_size
-from dynaxx.cli.progress import bar
+from dynaxx.cli.progress import bar, note, samples_bar
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ def sample(
     ] = None,
     label: Annotated[
         list[int] | None, typer.Option(metavar="N", help="A class number, for cascades that take one.")
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Many prompts, one a line, or JSON lines; the same command goes on."),
     ] = None,
     num: Annotated[int, typer.Option(min=1, metavar="N", help="Samples for each prompt or label.")] = 1,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="With a sample's id it fixes every random number.")] = 0,
@@ -47,8 +51,8 @@ def sample(
         list[str] | None, typer.Option(metavar="PATH=VALUE", help="A run-time setting: bridge.solver.steps=10.")
     ] = None,
     batch: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once; changes no sample.")
-    ] = 64,
+        int | None, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once, 64; changes no sample.")
+    ] = None,
     memory_cap: Annotated[
         str | None, typer.Option(metavar="SIZE", help="The most memory to use, such as 8GiB: it decides on placement.")
     ] = None,
@@ -59,18 +63,39 @@ def sample(
     if (from_stage is None) != (low is None):
         raise UsageError("--from-stage", "needs --input FILE, and the other way round.", "Give both, or neither.")
     settings, sizes = parse_settings(set or ()), parse_size(size)
+    if prompts is not None:
+        alone = {
+            "--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--from-stage": from_stage,
+            "--input": input, "--field": field,
+        }  # fmt: skip
+        for option in (name for name, value in alone.items() if value):
+            raise UsageError("--prompts", f"does not go with {option}.", f"Leave out {option}, or --prompts.")
+        return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, batch, memory_cap)
     with loading():
         from dynaxx.cli.draw import Order, draw
 
     order = Order(
-        run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes, batch=batch,
-        settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
-        keep=keep_stages, out=out, memory_cap=parse_bytes(memory_cap),
+        run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes,
+        batch=batch or 64, settings=settings, from_stage=from_stage, low=low, named=named, field=field,
+        until=until_stage, keep=keep_stages, out=out, memory_cap=parse_bytes(memory_cap),
     )  # fmt: skip
-    console = notes()
     with bar() as on_step:
-        written = draw(order, on_step, lambda note: console.print(note, markup=False))
+        written = draw(order, on_step, note)
     return Answer(written.to_json(), lambda console: _show(written, console))
+
+
+def _bulk(
+    run: str, file: Path, num: int, seed: int, out: Path, until: str | None, size: tuple[int, ...] | None,
+    settings: dict[str, str], batch: int | None, memory_cap: str | None,
+) -> Answer:  # fmt: skip
+    with loading():
+        from dynaxx.cli.bulk import BulkOrder, fill
+
+    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, parse_bytes(memory_cap))
+    with bar() as on_step, samples_bar() as on_drawn:
+        filled = fill(order, on_step, on_drawn, note)
+    line = f"{filled.folder}: {filled.drawn + filled.before} samples, {filled.drawn} drawn now."
+    return Answer(filled.to_json(), lambda console: console.print(line, markup=False))
 
 
 def _show(written: Written, console: Console) -> None:

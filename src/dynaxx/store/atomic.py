@@ -25,6 +25,10 @@ WAYS_OUT = {
 }
 
 
+BEGUN, PART = ".dynaxx-", ".part"
+"""How files that are being written are called."""
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all; RunError as in `write_bytes`."""
     write_bytes(path, text.encode("utf-8"))
@@ -45,6 +49,12 @@ def write_bytes(path: Path | str, data: bytes | memoryview) -> None:
         reason = (error.strerror or str(error)).lower()
         fix = WAYS_OUT.get(error.errno or 0, "")
         raise RunError(str(path), f"cannot be written: {reason}.", fix) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes had begun to write below a folder that is ours alone."""
+    for left in folder.rglob(f"{BEGUN}*{PART}"):
+        left.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> Path:
@@ -88,7 +98,7 @@ def publish(aside: Path, target: Path) -> None:
 def _replace(target: Path, data: bytes | memoryview) -> None:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=BEGUN, suffix=PART)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -18,6 +18,7 @@ from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.problem import did_you_mean, listed
 from dynaxx.stage.vocabulary import words_of, write_words
+from dynaxx.store.atomic import sweep
 from dynaxx.store.lock import Lock, locked
 from dynaxx.train.folder import RunFolder, check_apart, settled
 from dynaxx.train.log import ReportTo
@@ -103,7 +104,8 @@ def train(
         skipped = [name for name in chosen if session.standing.finished(name)]
         machine.wait()  # until all have looked, before one changes anything
         if machine.first:
-            _write_words(spec, material, folder)  # only now: what is refused changes nothing
+            sweep(folder.path)  # only now: what is refused changes nothing
+            _write_words(spec, material, folder)
             save_head(session.standing.head(), folder.path)
         _fit(session, chosen, skipped, machine)
         complete = all(session.standing.finished(name) for name in trainable(spec))

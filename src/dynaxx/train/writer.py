@@ -31,7 +31,8 @@ class Saved:
 class Writer:
     """Writes checkpoints into a folder, which is there, while training goes on; leaving `with` waits for the last.
 
-    `first` is called before a checkpoint is written, `done` after it, both on the writer's thread.
+    `first` is called before a checkpoint is written, and again where that failed; `done` after it; both on the writer's
+    thread.
     What goes wrong on that thread is raised by the next `save` or `wait`. Ctrl-C waits for nothing.
     """
 
@@ -89,4 +90,12 @@ class Writer:
             path = write_checkpoint(self._folder, step, files, state)
             self._done(Saved(path, step, stall_s, time.perf_counter() - began))
         except BaseException as error:  # raised on the training's own thread
-            self._error = error
+            self._error = self._reason() or error
+
+    def _reason(self) -> BaseException | None:
+        """Why writing failed, where it would not even begin now: the folder is not there any more."""
+        try:
+            self._first()
+        except BaseException as error:
+            return error
+        return None
