@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,12 +65,12 @@ def sample(
         raise UsageError("--from-stage", "needs --input FILE, and the other way round.", "Give both, or neither.")
     settings, sizes = parse_settings(set or ()), parse_size(size)
     if prompts is not None:
-        alone = {
-            "--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--from-stage": from_stage,
-            "--input": input, "--field": field,
-        }  # fmt: skip
-        for option in (name for name, value in alone.items() if value):
-            raise UsageError("--prompts", f"does not go with {option}.", f"Leave out {option}, or --prompts.")
+        _check_alone(
+            {
+                "--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--from-stage": from_stage,
+                "--input": input, "--field": field,
+            }
+        )  # fmt: skip
         return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, batch, memory_cap)
     with loading():
         from dynaxx.cli.draw import Order, draw
@@ -82,6 +83,12 @@ def sample(
     with bar() as on_step:
         written = draw(order, on_step, note)
     return Answer(written.to_json(), lambda console: _show(written, console))
+
+
+def _check_alone(others: Mapping[str, object]) -> None:
+    """See that none of the options is given that a file of prompts does not go with."""
+    for option in (name for name, value in others.items() if value):
+        raise UsageError("--prompts", f"does not go with {option}.", f"Leave out {option}, or --prompts.")
 
 
 def _bulk(

@@ -26,7 +26,7 @@ from dynaxx.train.machine import Machine
 from dynaxx.train.material import Material, gather
 from dynaxx.train.preview import chain_preview, write_picture
 from dynaxx.train.session import Every, Session
-from dynaxx.train.standing import trainable
+from dynaxx.train.standing import Standing, trainable
 from dynaxx.train.step import TrainStep
 from dynaxx.train.stop import asked_anywhere
 
@@ -96,11 +96,7 @@ def train(
     with _alone(folder, machine) as lock, _own_draws(machine.device):
         material = _material(spec, data, folder, machine)
         session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note, lock)
-        for name in chosen:
-            session.standing.check(name, chosen)
-        for name in trainable(spec):
-            if name not in chosen:
-                session.standing.check_kept(name)
+        _check(session.standing, chosen)
         skipped = [name for name in chosen if session.standing.finished(name)]
         machine.wait()  # until all have looked, before one changes anything
         if machine.first:
@@ -113,6 +109,15 @@ def train(
             shown = chain_preview(spec, graph, session.all_stages(), material, str(machine.device))
             write_picture(shown, folder.path / "samples.png")
     return Trained(folder.path, {name: folder.lineage(name) or {} for name in chosen}, tuple(skipped), complete)
+
+
+def _check(standing: Standing, chosen: Sequence[str]) -> None:
+    """See that what is chosen can be trained, and that what is not stays what it is."""
+    for name in chosen:
+        standing.check(name, chosen)
+    for name in trainable(standing.spec):
+        if name not in chosen:
+            standing.check_kept(name)
 
 
 def _write_words(spec: CascadeSpec, material: Material, folder: RunFolder) -> None:
