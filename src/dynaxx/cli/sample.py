@@ -65,12 +65,8 @@ def sample(
         raise UsageError("--from-stage", "needs --input FILE, and the other way round.", "Give both, or neither.")
     settings, sizes = parse_settings(set or ()), parse_size(size)
     if prompts is not None:
-        _check_alone(
-            {
-                "--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--from-stage": from_stage,
-                "--input": input, "--field": field,
-            }
-        )  # fmt: skip
+        _check_alone({"--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--field": field})
+        _check_alone({"--from-stage": from_stage, "--input": input})
         return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, batch, memory_cap)
     with loading():
         from dynaxx.cli.draw import Order, draw
