@@ -56,6 +56,7 @@ def check(
 def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int, ...] | None) -> Answer:
     import yaml
 
+    from dynaxx.plan.checklist import checklist
     from dynaxx.plan.fit.check import agreements, mismatches, refuse_mismatches
     from dynaxx.spec.summary import describe
 
@@ -63,7 +64,8 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
     edges = agreements(spec, root, size=size)
     if not contracts:
         refuse_mismatches(spec, root, size=size)
-    data: dict[str, Any] = found.to_json()
+    answers = checklist(spec, size=size, peak_gib=_peak_gib(spec, root, size))
+    data: dict[str, Any] = found.to_json() | {"checklist": [asdict(answer) for answer in answers]}
     data |= {"contracts": _contracts(spec, size), "edges": [asdict(edge) for edge in edges]} if contracts else {}
 
     def show(console: Console) -> None:
@@ -75,12 +77,27 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
         for name, contract in data.get("contracts", {}).items():
             console.print(f"\n{name}", style="bold")
             console.print(yaml.safe_dump(contract, sort_keys=False, default_flow_style=None).rstrip(), markup=False)
+        console.print("\nquestions", style="bold")
+        table(console, ("", "", ""), [(answer.verdict, answer.question, answer.reason) for answer in answers])
         if contracts and edges:
             console.print("\nedges", style="bold")
             columns = ("edge", "about", "given", "needed", "verdict", "way out")
             table(console, columns, [(e.edge, e.about, e.given, e.wanted, e.verdict, e.fix) for e in edges])
 
     return Answer(data, show)
+
+
+def _peak_gib(spec: CascadeSpec, root: Path, size: tuple[int, ...] | None) -> float | None:
+    """What the plan says of one sample, where the budget asks for it."""
+    if spec.budget is None or spec.budget.memory_gib is None:
+        return None
+    from dynaxx.plan.predict import GIB, plan_run
+    from dynaxx.plan.table import exact_stages
+    from dynaxx.spec.graph import nodes
+
+    graph = nodes(spec, size=size)
+    run = plan_run(spec, graph, batch=1, build=exact_stages(spec, graph, root))
+    return None if run.unknown else run.peak_bytes / GIB
 
 
 def _row(node: NodeSummary) -> tuple[str, ...]:

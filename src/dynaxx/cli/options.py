@@ -16,7 +16,7 @@ DIGITS = re.compile(r"0*[1-9][0-9]{0,11}")
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
 
 
-def parse_size(text: str | None) -> tuple[int, ...] | None:
+def parse_size(text: str | None, *, option: str = "--size") -> tuple[int, ...] | None:
     """`16x24` as (16, 24): one to three positive sizes, in the order of the axes.
 
     Raises:
@@ -26,7 +26,7 @@ def parse_size(text: str | None) -> tuple[int, ...] | None:
         return None
     parts = text.lower().split("x")
     if not 1 <= len(parts) <= 3 or not all(DIGITS.fullmatch(part) for part in parts):
-        raise UsageError("--size", f"cannot be {text!r}.", "Give sizes joined by x, such as 16x16.")
+        raise UsageError(option, f"cannot be {text!r}.", "Give sizes joined by x, such as 16x16.")
     return tuple(int(part) for part in parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -9,6 +10,8 @@ import typer
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_settings, parse_size
+from dynaxx.cli.propose import Wish
+from dynaxx.cli.propose import answer as answer_wish
 from dynaxx.cli.quantity import amount, dollars, lasting, size_of
 from dynaxx.cli.table import table
 from dynaxx.errors import UsageError
@@ -39,17 +42,39 @@ def plan(
     prices: Annotated[
         bool, typer.Option("--prices", help="Put prices where you can edit them, and say where.")
     ] = False,
+    pretrained: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A published pipeline instead: sdxl, sd-x4, deepfloyd-if.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Propose a cascade for signals of this size instead: 64x64.")
+    ] = None,
+    latency: Annotated[float | None, typer.Option(min=0, metavar="S", help="Of a sample, at most.")] = None,
+    memory: Annotated[float | None, typer.Option(min=0, metavar="GIB", help="While sampling, at most.")] = None,
+    train_hours: Annotated[float | None, typer.Option(min=0, metavar="H", help="Of training, at most.")] = None,
+    train_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of training, at most.")] = None,
+    quality: Annotated[
+        Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")
+    ] = "good",
+    devices: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="That train together.")] = 1,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The cascade file to write.")] = None,
     as_json: Json = False,
 ) -> Answer:
     """Say what sampling and training a cascade will take. Reads no weights."""
     if prices:
         return _prices()
+    if pretrained is not None:
+        return _pretrained(pretrained)
     if calibrate:
         found = _calibrate(device)
         if file is None:
             return found
+    if sizes := parse_size(target, option="--target"):
+        bounds = {
+            "latency_s": latency, "memory_gib": memory, "train_hours": train_hours, "train_cost_usd": train_cost,
+        }  # fmt: skip
+        return answer_wish(Wish(sizes, quality, bounds, device, devices, out))
     if file is None:
-        raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --calibrate or --prices.")
+        raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --target or --calibrate.")
     with loading():
         from dynaxx.plan.table import Question, answer
 
@@ -66,6 +91,28 @@ def _prices() -> Answer:
 
     file = copy_prices()
     return Answer({"prices": str(file)}, lambda console: console.print(f"{file}: edit it.", markup=False))
+
+
+def _pretrained(name: str) -> Answer:
+    with loading():
+        from dynaxx.plan.published.table import published_table
+    data = published_table(name)
+
+    def show(console: Console) -> None:
+        heads = ("stage", "network on", "parameters", "weights", "FLOPs an evaluation", "peak")
+        table(console, heads, [_published_row(stage) for stage in data["stages"]])
+        for stage in data["stages"]:
+            console.print(f"{stage['name']}: {stage['source']}", markup=False, soft_wrap=True)
+        for stage in data["missing"]:
+            console.print(f"not known: {stage['name']}: {stage['why']}", markup=False, soft_wrap=True)
+
+    return Answer(data, show)
+
+
+def _published_row(stage: dict[str, Any]) -> tuple[str, ...]:
+    weights, peak = size_of(stage["weights_bytes"]), size_of(stage["peak_bytes"])
+    flops = amount(stage["flops_per_evaluation"])
+    return stage["name"], stage["grid"], f"{stage['parameters']:,}", weights, flops, peak
 
 
 def _calibrate(device: str) -> Answer:

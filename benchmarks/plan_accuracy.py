@@ -1,0 +1,373 @@
+"""How right the plan is: memory and time of random stages and cascades against the allocator, the system and the clock.
+
+    python benchmarks/plan_accuracy.py --json
+
+`memory_error`: |plan - allocator| / allocator, the mean over stages, sampled and trained. `resident_error`: the same
+for the growth of the resident set of a process of its own, the plan being the peak and what the least stage takes.
+`time_error`: the median of |plan - clock| / clock after a calibration; `interval_coverage`: the share of 90% intervals
+that hold; `half_width`: their median half-width. Peers: the rules of accelerate's estimator (`peer`), and torch's
+MemTracker under fake tensors on a few of the same stages. (Torch's time estimator needs a GPU.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import random
+import statistics
+import struct
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import timing
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.runtime import Runtime
+from dynaxx.noise.denoiser import Input
+from dynaxx.plan.predict import plan_run
+from dynaxx.plan.profiles import profile_of
+from dynaxx.plan.time.calibrate import calibrate
+from dynaxx.plan.time.choose import run_seconds
+from dynaxx.plan.time.clock import ProbedClock
+from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.stopwatch import seconds_of
+from dynaxx.plan.walk import evaluations
+from dynaxx.signal.random import Draws
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.files import parse
+from dynaxx.spec.graph import Node, nodes
+from dynaxx.stage.build import build_bare, build_stages
+from dynaxx.stage.condition import encode
+from dynaxx.stage.stage import Request
+from dynaxx.train.fit import losses_of
+from dynaxx.train.fitting import Fitting
+from dynaxx.train.machine import Machine
+from dynaxx.train.pairs import Batch
+
+CPU = torch.device("cpu")
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One stage in one mode."""
+
+    spec: CascadeSpec
+    node: Node
+    batch: int
+    mode: str
+
+
+def settings(count: int, seed: int, *, memory: bool) -> list[Setting]:
+    """Random stages over axes, widths, depths, attention, text, low inputs, processes, solvers and batches."""
+    rng, found = random.Random(seed), list[Setting]()
+    while len(found) < count:
+        depth, axes = rng.choice([1, 2, 3]), rng.choice([1, 2, 2, 2, 3])
+        side = rng.choice({1: [64, 256, 1024], 2: [16, 24, 32, 48, 64], 3: [8, 16]}[axes])
+        size = [max(2 ** (depth - 1), side // 2 ** (depth - 1) * 2 ** (depth - 1))] * axes
+        text, low = rng.random() < 0.5, rng.random() < 0.5
+        network = {
+            "width": rng.choice([16, 24, 32, 48, 64]), "mults": [1, *(rng.choice([1, 2, 3]) for _ in range(depth - 1))],
+            "blocks": rng.choice([1, 2]), "attention": sorted(rng.sample(range(depth), rng.choice([0, 1, 1]))),
+        }  # fmt: skip
+        kind = rng.choice(["ddim", "heun", "dpmpp-2m", "ancestral"])
+        solver = {"kind": kind, "steps": STEPS, "guidance": rng.choice([1.0, 2.0]) if text else 1.0}
+        stage: dict[str, Any] = {
+            "name": "s", "role": "bridge" if low else "base", "network": network, "solver": solver,
+            "process": {"kind": rng.choice(["cosine", "karras", "flow", "ddpm-linear"])},
+            "out": {"size": size}, "train": {},
+        }  # fmt: skip
+        inputs = {"low": {"size": size}} if low else {}
+        if low:
+            stage["inputs"] = {"low": {"from": "input.low", "noise": {"train_std": [0.0, 0.5], "std": 0.1}}}
+        spec = parse({"name": "x", "condition": {"text": {}} if text else {}, "inputs": inputs, "stages": [stage]})
+        batch, mode = rng.choice([1, 2, 4, 8]), rng.choice(["sample", "train"])
+        node = nodes(spec)[0]
+        if memory or flops(spec, node, batch) < 2e10:
+            found.append(Setting(spec, node, batch, mode))
+    return found
+
+
+def flops(spec: CascadeSpec, node: Node, batch: int) -> float:
+    """The FLOPs of a walk, to leave out what takes minutes."""
+    found = profile_of(node, spec.condition)
+    return found.flops(found.work(STEPS, evaluations(node)), batch, node.grid.size)
+
+
+def request(setting: Setting) -> Request:
+    """Random inputs."""
+    spec, node, batch = setting.spec, setting.node, setting.batch
+    inputs = {
+        name: Input(x := torch.randn(batch, given.grid.channels, *node.grid.size), x, std=0.1)
+        for name, given in node.inputs.items()
+    }
+    asked = encode(spec.condition, prompts=["a red apple"] * batch if spec.condition.text else None, count=batch)
+    return Request(node.stage, node.grid, inputs, asked, Draws(0, "s", tuple(range(batch))))
+
+
+def work_of(setting: Setting, *, steps: int = 2) -> Callable[[], object]:
+    """Sampling once, or so many steps of training; the stage is built on the first call."""
+    stage: list[Any] = []
+    fitting: list[Fitting] = []
+    pairs: list[Batch] = []
+
+    def build() -> Any:
+        stage.append(build_stages(setting.spec, [setting.node], fresh=True)["s"])
+        if setting.mode == "train":
+            fitting.append(Fitting(stage[0], Machine(CPU)))
+            stage[0].network.train()
+            asked, shape = request(setting), (setting.batch, *setting.node.grid.shape)
+            x, eps, t = torch.randn(shape), torch.randn(shape), torch.rand(setting.batch)
+            pairs.append(Batch(x, t, eps, asked.inputs, asked.condition, ("",) * setting.batch))
+
+    def run() -> None:
+        if not stage:
+            build()
+        if setting.mode == "sample":
+            stage[0].run(request(setting))
+            return
+        for _ in range(steps):
+            losses_of(stage[0], pairs[0]).mean().backward()
+            fitting[0].optimiser.clip()
+            fitting[0].optimiser.step(1e-3)
+            fitting[0].ema.update(setting.batch, setting.batch)
+
+    return run
+
+
+def allocated(work: Callable[[], object]) -> int:
+    """The most bytes that the allocator had given out at once."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        work()
+    live = peak = 0
+    for event in seen.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            live += event.nbytes()
+            peak = max(peak, live)
+    return peak
+
+
+def resident(work: Callable[[], object]) -> int:
+    """How far the resident set rose above what it was before."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = status("VmRSS")
+    work()
+    return status("VmHWM") - before
+
+
+def status(key: str) -> int:
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(key))
+
+
+def aside(measure: Callable[[Callable[[], object]], int], work: Callable[[], object]) -> int:
+    """A measurement in a process of its own, which has imported all and done nothing."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, struct.pack("q", measure(work)))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    told = os.read(reading, 8)
+    os.waitpid(child, 0)
+    os.close(reading)
+    if len(told) < 8:
+        raise RuntimeError("a measurement failed")
+    return int(struct.unpack("q", told)[0])
+
+
+def planned_bytes(setting: Setting) -> float:
+    """What the plan says is held at once."""
+    found = profile_of(setting.node, setting.spec.condition, mode=setting.mode)  # type: ignore[arg-type]
+    return found.peak_bytes(setting.batch, setting.node.grid.size)
+
+
+def accelerate_bytes(setting: Setting) -> float:
+    """Accelerate's rules: the weights, and four times as much to train with Adam."""
+    from accelerate.commands.estimate import estimate_training_usage
+    from accelerate.utils import calculate_maximum_sizes
+
+    stage: Any = build_bare(setting.node, setting.spec.condition, setting.node.grid)
+    weights, _ = calculate_maximum_sizes(stage.network)
+    if setting.mode == "sample":
+        return float(weights)
+    return float(max(estimate_training_usage(weights, "float32").values()))
+
+
+def tracked_bytes(setting: Setting) -> tuple[float, float]:
+    """Torch's MemTracker over the same work under fake tensors, and the seconds it took."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.distributed._tools.mem_tracker import MemTracker
+
+    start = time.perf_counter()
+    with FakeTensorMode():
+        tracker = MemTracker()
+        with tracker:
+            work_of(setting)()
+        peak = tracker.get_tracker_snapshot("peak")
+    return float(sum(snap["Total"] for snap in peak.values())), time.perf_counter() - start
+
+
+def memory(count: int, peers: int, seed: int) -> list[timing.Result]:
+    """Errors of memory; everything is measured before the parent has done anything."""
+    made = settings(count, seed, memory=True)
+    both = [Setting(one.spec, one.node, one.batch, mode) for one in made for mode in ("sample", "train")]
+    first = tiny()
+    bare = {mode: aside(resident, work_of(Setting(first.spec, first.node, 1, mode))) for mode in ("sample", "train")}
+    truth = [(aside(allocated, work_of(one)), aside(resident, work_of(one))) for one in both]
+    plans, firsts = list[float](), list[float]()
+    for one in both:
+        began = time.process_time()
+        plans.append(planned_bytes(one))
+        firsts.append(time.process_time() - began)
+    again = statistics.median([timed_again(one) for one in both])
+    exact = [abs(plan / real - 1) for plan, (real, _) in zip(plans, truth, strict=True)]
+    grown = [abs((plan + bare[one.mode]) / real - 1) for one, plan, (_, real) in zip(both, plans, truth, strict=True)]
+    theirs = [abs(accelerate_bytes(one) / real - 1) for one, (real, _) in zip(both, truth, strict=True)]
+    found = [
+        mean("memory_error", exact, target=0.02, peer=statistics.mean(theirs)),
+        mean("resident_error", grown, target=0.10),
+        mean("memory_first_s", firsts, unit="s", target=1.0),
+        timing.Result("memory_again_s", again, "s", again, again, len(both), target=0.05),
+    ]
+    if peers:
+        told = [(tracked_bytes(one), real) for one, (real, _) in list(zip(both, truth, strict=True))[: 2 * peers]]
+        found.append(mean("memory_error_memtracker", [abs(plan / real - 1) for (plan, _), real in told]))
+        found.append(mean("memtracker_s", [seconds for (_, seconds), _ in told], unit="s"))
+    return found
+
+
+def timed_again(setting: Setting) -> float:
+    start = time.perf_counter()
+    planned_bytes(setting)
+    return time.perf_counter() - start
+
+
+def tiny() -> Setting:
+    """The least stage: what torch, its kernels and the loop take before any signal is large."""
+    network = {"width": 8, "mults": [1, 1], "blocks": 1, "attention": [1]}
+    stage = {"name": "s", "role": "base", "network": network, "solver": {"steps": 2}, "out": {"size": [8, 8]}}
+    spec = parse({"name": "tiny", "stages": [stage]})
+    return Setting(spec, nodes(spec)[0], 1, "sample")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the plan said and the clock saw, several times."""
+
+    plan: Interval
+    seen: list[float]
+
+    @property
+    def real(self) -> float:
+        return statistics.median(self.seen)
+
+    @property
+    def error(self) -> float:
+        return abs(self.plan.value / self.real - 1)
+
+    @property
+    def held(self) -> float:
+        return float(self.plan.low <= self.real <= self.plan.high)
+
+    @property
+    def repeating(self) -> float:
+        """Half the spread of repeating the same run, relative."""
+        return (max(self.seen) - min(self.seen)) / 2 / self.real
+
+
+def stage_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> list[Told]:
+    """Stages, sampled and trained."""
+    found = list[Told]()
+    for one in settings(count, seed, memory=False):
+        size, work = one.node.grid.size, work_of(one, steps=1)
+        if one.mode == "sample":
+            plan = plan_run(one.spec, [one.node], samples=one.batch).nodes[0]
+            assert plan.profile is not None
+            told = run_seconds(clock, plan.profile, plan.work, samples=one.batch, batch=one.batch, size=size)
+        else:
+            step = profile_of(one.node, one.spec.condition, mode="train")
+            told = clock.seconds(step, step.parts[0], one.batch, size)
+        found.append(Told(told, [seconds_of(work, CPU, runs=1) for _ in range(repeats)]))
+    return found
+
+
+def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> list[Told]:
+    """Whole cascades of two to four stages."""
+    rng, found = random.Random(seed), list[Told]()
+    for _ in range(count):
+        stages: list[dict[str, Any]] = []
+        for i in range(rng.choice([2, 3, 4])):
+            network = {"width": rng.choice([16, 24, 32]), "mults": [1, 2], "blocks": 1, "attention": []}
+            stage = {"name": f"s{i}", "role": "bridge" if i else "base", "network": network, "solver": {"steps": 3}}
+            stages.append(stage | ({"from": f"s{i - 1}", "out": {"scale": 2}} if i else {"out": {"size": [8, 8]}}))
+        spec, batch = parse({"name": "x", "stages": stages}), rng.choice([1, 2, 4])
+        cascade = Cascade.from_spec(spec, runtime=Runtime(batch_size=batch), fresh=True)
+        run, total = plan_run(spec, nodes(spec), samples=batch, batch=batch), Interval(0.0, 0.0, 0.0)
+        for plan in run.nodes:
+            assert plan.profile is not None
+            size = plan.node.grid.size
+            total = total.plus(run_seconds(clock, plan.profile, plan.work, samples=batch, batch=batch, size=size))
+        seen = [seconds_of(lambda c=cascade, n=batch: c.sample(num=n), CPU, runs=1) for _ in range(repeats)]  # type: ignore[misc]
+        found.append(Told(total, seen))
+    return found
+
+
+def times(count: int, cascades: int, repeats: int, budget_s: float, seed: int) -> list[timing.Result]:
+    """Errors of time after a calibration."""
+    start = time.perf_counter()
+    clock = calibrate(CPU, budget_s=budget_s)
+    took = time.perf_counter() - start
+    told = stage_times(clock, count, repeats, seed) + cascade_times(clock, cascades, repeats, seed)
+    widths = [(one.plan.high - one.plan.low) / 2 / one.plan.value for one in told]
+    noise = statistics.median(one.repeating for one in told)
+    return [
+        timing.median("time_error", [one.error for one in told], "", target=max(0.15, 1.5 * noise)),
+        mean("interval_coverage", [one.held for one in told], target=0.85),
+        timing.median("half_width", widths, "", target=0.20),
+        timing.median("repeating", [one.repeating for one in told], ""),
+        timing.Result("calibration_s", took, "s", took, took, 1, target=60.0),
+    ]
+
+
+def mean(
+    name: str, values: Sequence[float], *, unit: str = "", target: float | None = None, peer: float | None = None
+) -> timing.Result:
+    """A mean with two standard errors to both sides."""
+    value = statistics.mean(values)
+    wide = 2 * statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return timing.Result(name, value, unit, value - wide, value + wide, len(values), target, peer)
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
+    parser.add_argument("--only", choices=["memory", "time"], help="one half of it")
+    parser.add_argument("--count", type=int, help="stages per half")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    before, results = timing.load(), list[timing.Result]()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DYNAXX_CACHE"] = folder
+        if options.only != "time":
+            results += memory(options.count or (2 if options.quick else 30), 0 if options.quick else 3, options.seed)
+        if options.only != "memory":
+            count, cascades = (4, 1) if options.quick else (options.count or 100, 10)
+            results += times(count, cascades, 2 if options.quick else 3, 5.0 if options.quick else 60.0, options.seed)
+    timing.report("plan_accuracy", timing.device_name(CPU), results, as_json=options.json, before=before)
+
+
+if __name__ == "__main__":
+    main()

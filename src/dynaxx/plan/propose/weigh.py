@@ -1,0 +1,109 @@
+"""What each candidate takes: latency, memory, hours and dollars, from the plan's formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from dynaxx.errors import UsageError
+from dynaxx.plan.events import Placement
+from dynaxx.plan.money import HOUR_S, cost, prices
+from dynaxx.plan.predict import GIB, RunPlan, plan_run, plan_training
+from dynaxx.plan.propose.shapes import Shape, cascade_of
+from dynaxx.plan.propose.target import Budget, Target
+from dynaxx.plan.time.choose import Clock, clock_for, run_seconds
+from dynaxx.plan.time.interval import Interval
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.graph import nodes
+
+TOGETHER = 0.9
+"""The share of their sum that several devices reach in training. An assumption."""
+MEMORY_GIB = "memory_gib"
+
+
+@final
+@dataclass(frozen=True)
+class Candidate:
+    """A cascade and what it takes: one sample's latency and memory, the training of all stages."""
+
+    shape: Shape
+    spec: CascadeSpec
+    run: RunPlan
+    latency_s: Interval
+    memory_gib: float
+    train_gib: float
+    train_hours: Interval
+    train_cost_usd: float | None
+
+    def value(self, bound: str) -> float:
+        """The figure that a bound of the budget is about; what is not known is without bound."""
+        found = getattr(self, bound)
+        return float(found.value if isinstance(found, Interval) else 0.0 if found is None else found)
+
+    def fits(self, budget: Budget) -> bool:
+        """Whether every bound holds."""
+        return not self.breaks(budget)
+
+    def breaks(self, budget: Budget) -> list[str]:
+        """The bounds that do not hold."""
+        return [bound for bound, most in budget.bounds().items() if self.value(bound) > most]
+
+    @property
+    def rank(self) -> tuple[float, int, int]:
+        """How much it can do: wider networks before more steps; among equals, stages that share the work."""
+        return self.shape.width, ("quick", "usual", "fine").index(self.shape.pace), self.shape.stages
+
+
+def weigh(target: Target, shape: Shape, device: str, devices: int) -> list[Candidate]:
+    """A shape under each placement that makes a difference on the device.
+
+    Raises:
+        UsageError: if nothing tells the time of the device.
+    """
+    clock, said = clock_for(device)
+    if clock is None:
+        raise UsageError("device", f"nothing tells how fast {device} is ({said}).", "Calibrate, or name a known one.")
+    spec, on_cpu = cascade_of(target, shape), device == "cpu"
+    placements: Sequence[Placement] = ("resident",) if on_cpu or shape.stages == 1 else ("resident", "one-at-a-time")
+    first = _candidate(spec, shape, clock, device, devices, placements[0])
+    graph = nodes(spec)
+    others = [replace(first, run=plan_run(spec, graph, batch=1, placement=p, on_cpu=False)) for p in placements[1:]]
+    return [first, *(replace(one, memory_gib=one.run.peak_bytes / GIB) for one in others)]
+
+
+def _candidate(
+    spec: CascadeSpec, shape: Shape, clock: Clock, device: str, devices: int, placement: Placement
+) -> Candidate:
+    graph = nodes(spec)
+    run = plan_run(spec, graph, batch=1, placement=placement, on_cpu=device == "cpu")
+    latency, training = Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0)
+    for one in run.nodes:
+        assert one.profile is not None
+        latency = latency.plus(run_seconds(clock, one.profile, one.work, samples=1, batch=1, size=one.node.grid.size))
+    stages = plan_training(spec, graph)
+    for stage in stages:
+        assert stage.profile is not None
+        step = clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)
+        training = training.plus(step.times(stage.steps * stage.parts))
+    price = prices().get(device)
+    usd = cost(price, training).usd.value / TOGETHER if price else None
+    wall = training.times(1 / (HOUR_S * (devices * TOGETHER if devices > 1 else 1)))
+    held = max(stage.peak_bytes for stage in stages) / GIB
+    return Candidate(shape, spec, run, latency, run.peak_bytes / GIB, held, wall, usd)
+
+
+def front(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other beats on latency and memory at no less width and pace, by latency."""
+
+    def beaten(one: Candidate, other: Candidate) -> bool:
+        better = other.latency_s.value <= one.latency_s.value and other.memory_gib <= one.memory_gib
+        return (
+            other is not one
+            and better
+            and other.rank[:2] >= one.rank[:2]
+            and other.value("latency_s") < one.value("latency_s")
+        )
+
+    kept = [one for one in candidates if not any(beaten(one, other) for other in candidates)]
+    return sorted(kept, key=lambda one: one.latency_s.value)

@@ -1,0 +1,1 @@
+"""Pretrained pipelines by their published configurations, each with the file that it was read from."""

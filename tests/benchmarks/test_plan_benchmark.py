@@ -1,0 +1,25 @@
+"""The plan's benchmark: its smoke version runs, and its last line holds the promised figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_quick_gives_the_promised_figures() -> None:
+    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "plan_accuracy.py", "--quick", "--only", "memory", "--json"],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    by_name = {result["name"]: result for result in found["results"]}
+    assert found["benchmark"] == "plan_accuracy"
+    assert by_name["memory_error"]["target"] == 0.02
+    assert by_name["memory_error"]["peer"] > by_name["memory_error"]["value"]
+    assert by_name["resident_error"]["target"] == 0.10

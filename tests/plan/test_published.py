@@ -1,0 +1,44 @@
+"""Published pipelines: parameters as counted by others, figures that scale as they must, sources that are named."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynaxx.errors import UsageError
+from dynaxx.plan.published.table import one_evaluation, published, published_table
+from dynaxx.stage.pipeline.bare import bare_network
+
+COUNTED = {"sdxl": {"base": 2_567_463_684}, "sd-x4": {"base": 865_910_724}}
+"""Parameters that others counted on the real weights: logged by public training scripts and weight schemas."""
+
+
+@pytest.fixture(scope="module")
+def small() -> dict:
+    return published_table("sd-x4")
+
+
+def test_parameters_are_those_of_the_real_weights(small: dict) -> None:
+    found = {stage["name"]: stage["parameters"] for stage in small["stages"]}
+    assert found["base"] == COUNTED["sd-x4"]["base"]
+    xl = bare_network(published()["sdxl"]["stages"][0]["network"], "sdxl")
+    assert sum(p.numel() for p in xl.parameters()) == COUNTED["sdxl"]["base"]
+
+
+def test_weights_are_part_of_the_peak_and_flops_grow_with_the_sites(small: dict) -> None:
+    base = small["stages"][0]
+    assert base["peak_bytes"] > base["weights_bytes"]
+    network = bare_network(published()["sd-x4"]["stages"][0]["network"], "sd").half()
+    flops, _ = one_evaluation(network, (128, 64))
+    assert 2 * base["flops_per_evaluation"] < flops < 3 * base["flops_per_evaluation"]
+
+
+def test_every_figure_names_where_it_was_read_and_what_is_missing_is_said() -> None:
+    for pipeline in published().values():
+        assert all(stage["source"].startswith("https://github.com/") for stage in pipeline["stages"])
+    missing = {stage["name"] for stage in published()["deepfloyd-if"]["missing"]}
+    assert missing == {"stage I", "stage II"}
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="sdxl"):
+        published_table("wan")
