@@ -22,8 +22,9 @@ POSSIBLE = [
     ((128, 128), {"latency_s": 1.0}, "t4", 1), ((256, 256), {"latency_s": 1.0, "memory_gib": 4.0}, "rtx-4090", 1),
     ((256, 256), {"train_hours": 24.0}, "rtx-4090", 1), ((512, 512), {"latency_s": 2.0}, "h100-sxm", 1),
     ((256, 256), {"train_cost_usd": 20.0}, "h100-sxm", 1), ((512, 512), {"train_hours": 24.0}, "h100-sxm", 8),
-    ((256, 128), {"memory_gib": 2.0}, "a100-sxm-80gb", 8), ((16, 64, 64), {"latency_s": 5.0}, "h100-sxm", 8),
-    ((4096,), {"latency_s": 1.0}, "l4", 1),
+    ((256, 128), {"memory_gib": 2.0}, "a100-sxm-80gb", 8),
+    pytest.param((16, 64, 64), {"latency_s": 5.0}, "h100-sxm", 8, marks=pytest.mark.slow),
+    pytest.param((4096,), {"latency_s": 1.0}, "l4", 1, marks=pytest.mark.slow),
 ]  # fmt: skip
 IMPOSSIBLE = [
     ((64, 64), {"latency_s": 1e-4}, "cpu", 1, ["latency_s"]),

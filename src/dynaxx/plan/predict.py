@@ -101,7 +101,8 @@ def plan_run(
 ) -> RunPlan:
     """What a run takes, before anything is loaded.
 
-    On a CPU the weights of all stages stay where they are, whatever the placement: there is nowhere to move them.
+    Resident weights are in a CPU's memory from the beginning, and on a device of their own once they are fetched. What
+    is fetched ahead is not counted: it goes where there is room.
 
     Raises:
         SpecError: if a network cannot be built.
@@ -110,13 +111,13 @@ def plan_run(
     by_name, kept = {one.node.name: one for one in found}, {*keep, graph[-1].name}
     listed, peaks = events(graph, keep=kept, placement=placement), dict[str, float]()
     every = {one.node.stage.name: one.weights for one in found}
-    here, outputs = set(every) if on_cpu else set[str](), set[str]()
+    here, outputs = set(every) if on_cpu and placement == "resident" else set[str](), set[str]()
     asked = _asked_bytes(spec, samples)
     for event in listed:
         match event.kind:
             case "fetch":
                 here.add(event.name)
-            case "evict" if not on_cpu:
+            case "evict":
                 here.discard(event.name)
             case "release":
                 outputs.discard(event.name)

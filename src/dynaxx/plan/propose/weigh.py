@@ -56,7 +56,7 @@ class Candidate:
 
 
 def weigh(target: Target, shape: Shape, device: str, devices: int) -> list[Candidate]:
-    """A shape under each placement that makes a difference on the device.
+    """A shape under each placement that makes a difference.
 
     Raises:
         UsageError: if nothing tells the time of the device.
@@ -65,10 +65,10 @@ def weigh(target: Target, shape: Shape, device: str, devices: int) -> list[Candi
     if clock is None:
         raise UsageError("device", f"nothing tells how fast {device} is ({said}).", "Calibrate, or name a known one.")
     spec, on_cpu = cascade_of(target, shape), device == "cpu"
-    placements: Sequence[Placement] = ("resident",) if on_cpu or shape.stages == 1 else ("resident", "one-at-a-time")
+    placements: Sequence[Placement] = ("resident",) if shape.stages == 1 else ("resident", "one-at-a-time")
     first = _candidate(spec, shape, clock, device, devices, placements[0])
     graph = nodes(spec)
-    others = [replace(first, run=plan_run(spec, graph, batch=1, placement=p, on_cpu=False)) for p in placements[1:]]
+    others = [replace(first, run=plan_run(spec, graph, batch=1, placement=p, on_cpu=on_cpu)) for p in placements[1:]]
     return [first, *(replace(one, memory_gib=one.run.peak_bytes / GIB) for one in others)]
 
 
