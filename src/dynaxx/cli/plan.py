@@ -20,41 +20,48 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+File = Annotated[
+    str | None, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")
+]
+Place = Annotated[Literal["resident", "one-at-a-time"], typer.Option(help="Where weights are while other stages run.")]
+Settings = Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="A setting: base.solver.steps=10.")]
+On = Annotated[
+    str, typer.Option(metavar="NAME", help="cpu, cuda, or one that this machine lacks: h100-sxm, rtx-4090, ...")
+]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate", help="First time this machine, for at most a minute, and keep what it found.")
+]
+Prices = Annotated[bool, typer.Option("--prices", help="Put prices where you can edit them.")]
+Pretrained = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A published pipeline instead: sdxl, sd-x4, deepfloyd-if.")
+]
+Target = Annotated[
+    str | None, typer.Option(metavar="HxW", help="Propose a cascade for signals of this size instead: 64x64.")
+]
+Latency = Annotated[float | None, typer.Option(min=0, metavar="S", help="Of a sample, at most.")]
+Memory = Annotated[float | None, typer.Option(min=0, metavar="GIB", help="While sampling, at most.")]
+Hours = Annotated[float | None, typer.Option(min=0, metavar="H", help="Of training, at most.")]
+Dollars = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of training, at most.")]
+Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")]
+
+
 def plan(
-    file: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")
-    ] = None,
+    file: File = None,
     samples: Annotated[int, typer.Option(min=1, metavar="N", help="Samples of the run.")] = 1,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
-    placement: Annotated[
-        Literal["resident", "one-at-a-time"], typer.Option(help="Where weights are while other stages run.")
-    ] = "resident",
+    placement: Place = "resident",
     size: Annotated[str | None, typer.Option(metavar="HxW", help="The base size, where the file fixes none.")] = None,
-    set: Annotated[
-        list[str] | None, typer.Option(metavar="PATH=VALUE", help="A setting: base.solver.steps=10.")
-    ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="cpu, cuda, or one that this machine lacks: h100-sxm, rtx-4090, ...")
-    ] = "cpu",
-    calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="First time this machine, for at most a minute, and keep what it found.")
-    ] = False,
-    prices: Annotated[
-        bool, typer.Option("--prices", help="Put prices where you can edit them, and say where.")
-    ] = False,
-    pretrained: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A published pipeline instead: sdxl, sd-x4, deepfloyd-if.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Propose a cascade for signals of this size instead: 64x64.")
-    ] = None,
-    latency: Annotated[float | None, typer.Option(min=0, metavar="S", help="Of a sample, at most.")] = None,
-    memory: Annotated[float | None, typer.Option(min=0, metavar="GIB", help="While sampling, at most.")] = None,
-    train_hours: Annotated[float | None, typer.Option(min=0, metavar="H", help="Of training, at most.")] = None,
-    train_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of training, at most.")] = None,
-    quality: Annotated[
-        Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")
-    ] = "good",
+    set: Settings = None,
+    device: On = "cpu",
+    calibrate: Calibrate = False,
+    prices: Prices = False,
+    pretrained: Pretrained = None,
+    target: Target = None,
+    latency: Latency = None,
+    memory: Memory = None,
+    train_hours: Hours = None,
+    train_cost: Dollars = None,
+    quality: Quality = "good",
     devices: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="That train together.")] = 1,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The cascade file to write.")] = None,
     as_json: Json = False,
