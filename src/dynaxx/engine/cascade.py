@@ -196,7 +196,7 @@ class Cascade:
         roots = {node.name: node.grid.size for node in chosen if not node.inputs}
         return Run(
             nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
-            dtype=runtime.dtype, batch_size=runtime.batch_size, keep=keep, on_step=on_step,
+            dtype=runtime.dtype, batch_size=runtime.batch_size, tile=runtime.tile, keep=keep, on_step=on_step,
             encode=lambda: ask.encode(self.spec.condition, self._text_encoder),
             trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},

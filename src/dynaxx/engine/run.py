@@ -13,6 +13,7 @@ from torch import Tensor
 from dynaxx.engine.afford import ran_out
 from dynaxx.engine.edges import bare, carry
 from dynaxx.engine.move import move
+from dynaxx.engine.tiles import run_tiled, tiles_of
 from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import RunError
 from dynaxx.noise.denoiser import Input
@@ -45,6 +46,7 @@ class Run:
     device: torch.device
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
+    tile: int | None = None
     keep: frozenset[str] = frozenset()
     on_step: OnStep | None = None
     outputs: dict[str, Tensor] = field(default_factory=dict)
@@ -113,7 +115,8 @@ class Run:
             condition=self.condition.take(part).to(self.device), stop_std=node.stop_std, on_call=calls.append,
             on_step=None if self.on_step is None else partial(self.on_step, node.name),
         )  # fmt: skip
-        answer = self.stages[node.stage.name].run(request)
+        stage, tiles = self.stages[node.stage.name], tiles_of(node, self.tile)
+        answer = run_tiled(node, tiles, request, stage.run) if tiles else stage.run(request)
         expected = (len(draws.ids), *node.grid.shape)
         if not isinstance(answer, Tensor) or tuple(answer.shape) != expected:
             got = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__

@@ -1,0 +1,80 @@
+"""Stages in tiles: what is local is exact, seams are blended, and what cannot be cut is left whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from dynaxx import Cascade
+from dynaxx.engine.runtime import Runtime
+from dynaxx.engine.tiles import tiles_of
+from dynaxx.errors import UsageError
+from dynaxx.spec.files import parse
+from dynaxx.spec.graph import nodes
+from dynaxx.stage.stage import Request
+
+SEEN: list[tuple[int, ...]] = []
+
+
+class Local:
+    """A stage whose answer at a site depends on its low input there alone, plus what it is told to draw."""
+
+    def __init__(self, spec: Any, grid: Any) -> None:
+        self.noise = float(spec.options.get("noise", 0))
+
+    def run(self, request: Request) -> torch.Tensor:
+        SEEN.append(request.grid.size)
+        eps = request.draws.normal("x", request.grid.shape)
+        if not request.inputs:
+            return eps
+        assert request.inputs["low"].x.shape[1:] == request.grid.shape
+        return torch.tanh(request.inputs["low"].x) + self.noise * eps
+
+    def to(self, device: torch.device) -> None:
+        """It holds nothing."""
+
+
+def spec(size: tuple[int, int], scale: float = 2, **options: float) -> Any:
+    base = {"name": "base", "role": "base", "kind": "custom", "target": "test_tiles:Local", "out": {"size": list(size)}}
+    up = {"name": "up", "role": "bridge", "kind": "custom", "target": "test_tiles:Local", "options": options}
+    return parse({"name": "x", "stages": [base, up | {"from": "base", "out": {"scale": scale}}]})
+
+
+@pytest.mark.parametrize("size", [(16, 16), (20, 9), (8, 33)], ids=str)
+def test_a_local_stage_is_the_same_in_tiles(size: tuple[int, int]) -> None:
+    whole = Cascade.from_spec(spec(size)).sample(num=2).x
+    SEEN.clear()
+    tiled = Cascade.from_spec(spec(size), runtime=Runtime(tile=8)).sample(num=2).x
+    assert (tiled - whole).abs().max() < 1e-6
+    assert max(side for seen in SEEN[1:] for side in seen) <= 16, "no tile is larger than asked for"
+
+
+def test_noise_is_blended_and_each_tile_draws_its_own() -> None:
+    x = Cascade.from_spec(spec((32, 32), noise=1.0), runtime=Runtime(tile=16)).sample().x
+    whole = Cascade.from_spec(spec((32, 32), noise=1.0)).sample().x
+    assert (x - whole).abs().max() > 0.5
+    low = Cascade.from_spec(spec((32, 32))).sample().x
+    eps = x - low
+    assert eps[..., :8, :8].std() == pytest.approx(1, abs=0.3)
+    assert eps[..., 28:36, 28:36].std() < 1, "where two tiles meet, their noise is averaged"
+
+
+@pytest.mark.parametrize(("side", "scale"), [(None, 2), (64, 2), (6, 1.5)])
+def test_what_is_small_or_cannot_be_cut_stays_whole(side: int | None, scale: float) -> None:
+    assert tiles_of(nodes(spec((16, 16), scale))[1], side) == []
+
+
+def test_every_site_is_covered_and_neighbours_share_a_quarter() -> None:
+    for length in range(9, 60):
+        tiles = tiles_of(nodes(spec((length, 8)))[1], 8)
+        rows = [tile.low[0] for tile in tiles]
+        assert rows[0].start == 0
+        assert rows[-1].stop == length
+        assert all(above.stop - below.start >= 2 for above, below in zip(rows, rows[1:], strict=False))
+
+
+def test_a_tile_has_a_size() -> None:
+    with pytest.raises(UsageError, match="tile"):
+        Runtime(tile=1)
