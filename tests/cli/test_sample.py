@@ -202,3 +202,11 @@ stages:
   - {name: up, role: bridge, kind: gaussian, size: [16, 16], std: 3.0, solver: {steps: 2},
      inputs: {low: {from: base, resize: fourier, noise: {std: 0.1}}}, out: {channels: 4, scale: 2, space: vae}}
 """
+
+
+def test_words_that_are_taken_for_others_are_said_on_stderr(tmp_path: Path, capsys: Capture) -> None:
+    asked = ("--until-stage", "base", "--set", "base.solver.steps=1", "--out", tmp_path / "out")
+    assert run(["sample", "emoji-64", "--prompt", "A kitty, zqxvkj!", *map(str, asked), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert "'kitty' is taken for 'cat'." in shown.err
+    assert "'zqxvkj' is not understood." in shown.err
