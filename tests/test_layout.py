@@ -72,6 +72,12 @@ def test_names_are_plain() -> None:
     assert [name_of(path) for path in MODULES if path.stem in VAGUE_NAMES or path.parent.name in VAGUE_NAMES] == []
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """Pytest imports them by name alone, and refuses the second."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_every_parameter_is_said() -> None:
     found = {f"{name_of(path)}:{f.name}" for path in MODULES for f in functions(path) if f.args.kwarg}
     assert found == OPEN_KWARGS
