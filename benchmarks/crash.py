@@ -148,12 +148,13 @@ def goes_on(subject: Subject, run: Path, want: str) -> bool:
 
 def cut_power(
     subject: Ours, calls: Sequence[syscalls.Call], run: Path, place: Path, cuts: int, ways: int, end: float
-) -> Tally:
-    """The recorded training, the power cut after any of its calls; some of what is left is gone on with.
+) -> tuple[Tally, Tally]:
+    """The recorded training, the power cut after any of its calls: all that is left, and the part that was resumed.
 
     Decoded data is mapped memory, which no call shows; it is synced before it is named, so it is taken as it is.
     """
-    changes, chance, tally = powercut.changes_of(calls, run), random.Random(1), Tally()
+    changes, chance = powercut.changes_of(calls, run), random.Random(1)
+    tally, resumed = Tally(), Tally()
     want = subject.result(run)
     _check_whole(changes, run, place / "whole")
     published = [i for i, change in enumerate(changes) if change.to_name.startswith("step-")]
@@ -167,9 +168,10 @@ def cut_power(
             shutil.copytree(run / "training" / "data", left / "training" / "data", dirs_exist_ok=True)
             found = newest(left / "training" / "base" / "checkpoints").checkpoint
             loadable = found is not None and subject.loadable(left)
-            again = chance.random() < 2 / ways  # each takes a training
-            tally.add(loadable=loadable, equal=loadable and (not again or goes_on(subject, left, want)))
-    return tally
+            tally.add(loadable=loadable, equal=False)
+            if loadable and chance.random() < 1 / ways:  # each takes a training
+                resumed.add(loadable=True, equal=goes_on(subject, left, want))
+    return tally, resumed
 
 
 def _check_whole(changes: Sequence[powercut.Change], run: Path, place: Path) -> None:
@@ -187,7 +189,7 @@ def measure(options: argparse.Namespace, place: Path) -> list[timing.Result]:
     tallies = {name: _killed(subjects[name], options, place / name) for name in options.subjects}
     found = list[timing.Result]()
     for title, what in (("loadable_share", "loadable"), ("bitwise_equal_share", "equal")):
-        for how in ("", "calls", "moments", "power_cut"):
+        for how in ("", "calls", "moments", "power_cut" if what == "loadable" else "power_cut_resumed"):
             of = {name: _together(tally, how) for name, tally in tallies.items()}
             called = f"{title}_{how}".rstrip("_")
             shares = {name: tally.share(called, what, 1.0) for name, tally in of.items() if tally.kills}
@@ -215,13 +217,15 @@ def _killed(subject: Subject, options: argparse.Namespace, place: Path) -> dict[
     found = {"calls": kill_at_calls(subject, at, want, place, end)}
     found["moments"] = kill_at_moments(subject, options.moments, want, place, seconds, options.seed, end)
     if isinstance(subject, Ours):
-        found["power_cut"] = cut_power(subject, calls, run, place, options.cuts, options.ways, end)
+        found["power_cut"], found["power_cut_resumed"] = cut_power(
+            subject, calls, run, place, options.cuts, options.ways, end
+        )
     return found
 
 
 def _together(tallies: dict[str, Tally], how: str) -> Tally:
     """The kills of one kind; of both kinds without a name."""
-    parts = [tally for name, tally in tallies.items() if name == how or (not how and name != "power_cut")]
+    parts = [tally for name, tally in tallies.items() if name == how or (not how and not name.startswith("power_cut"))]
     return Tally(*(sum(getattr(part, key) for part in parts) for key in ("kills", "loadable", "equal")))
 
 
@@ -240,7 +244,7 @@ def main() -> None:
     parser.add_argument("--ways", type=int, default=16, help="lose so many sets of calls at each")
     options = parser.parse_args()
     if options.quick:
-        options.stride, options.moments, options.cuts, options.ways = 45, 4, 12, 4
+        options.stride, options.moments, options.cuts, options.ways = 45, 4, 10, 4
     if not syscalls.available():
         sys.exit("This needs Linux on x86_64 or aarch64.")
     torch.set_num_threads(1)

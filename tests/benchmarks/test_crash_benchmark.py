@@ -39,6 +39,7 @@ def test_nothing_is_lost_to_kills_and_power_cuts() -> None:
     found = benchmark("crash.py", "--subjects", "ours")
     assert {name for name, result in found.items() if result["value"] != 1.0} == set()
     assert min(found[f"loadable_share_{how}"]["n"] for how in ("calls", "moments", "power_cut")) >= 4
+    assert found["bitwise_equal_share_power_cut_resumed"]["n"] >= 2
 
 
 @traced
@@ -49,6 +50,7 @@ def test_the_peer_meets_the_same_kills() -> None:
     assert found["peer_bitwise_equal_share"]["value"] < 1
 
 
+@pytest.mark.slow
 def test_a_save_behind_the_training_is_measured() -> None:
     found = benchmark("checkpoint.py")
     assert found["stall_ratio"]["target"] == 0.5
