@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_codecs import saved
 
 from dynaxx.cli import run
 
@@ -187,15 +188,33 @@ def test_too_large_a_size_is_refused_at_once(capsys: Capture, tmp_path: Path) ->
 
 def test_latents_are_no_pictures(capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "latent.yaml").write_text(LATENT, encoding="utf-8")
-    found = sample(capsys, tmp_path / "latent.yaml", "--keep-stages", "--out", tmp_path / "out")
+    found = sample(capsys, tmp_path / "latent.yaml", "--keep-stages", "--latents", "--out", tmp_path / "out")
     written = [*found["files"], *found["stage_files"]]
     assert len(written) == 4
     assert all(np.load(file).shape in ((4, 8, 8), (4, 16, 16)) for file in written)
 
 
+def test_unless_they_are_decoded(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "latent.yaml").write_text(LATENT, encoding="utf-8")
+    code, message = refuse(capsys, tmp_path / "latent.yaml", "--out", tmp_path / "out")
+    assert (code, "codecs.vae.load: 'some/vae' is no folder" in message, (tmp_path / "out").exists()) == (
+        1,
+        True,
+        False,
+    )
+    saved("kl", tmp_path / "some" / "vae")
+    found = sample(capsys, tmp_path / "latent.yaml", "--keep-stages", "--out", tmp_path / "out")
+    names = [Path(file).name for file in [*found["files"], *found["stage_files"]]]
+    assert names == [
+        "000000.png", "000000.npy", "000000.decoded.png", "000000.npy", "000000.decoded.png", "000000.low.npy",
+    ]  # fmt: skip
+    assert pixels(found["files"][0]).shape == (32, 32, 3)
+    assert (pixels(found["files"][0]) == pixels(tmp_path / "out/stages/up/000000.decoded.png")).all()
+
+
 LATENT = """
 name: latent
-codecs: {vae: {load: some/vae}}
+codecs: {vae: {load: some/vae, factor: 2}}
 stages:
   - {name: base, role: base, kind: gaussian, size: [16, 16], std: 3.0, solver: {steps: 2},
      out: {channels: 4, size: [8, 8], space: vae}}

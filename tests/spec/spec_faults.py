@@ -77,13 +77,6 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {f"{LOW}.from": TWO, f"{LOW}.merge": "mean", "stages.3.out.channels": 1},
         ["low.merge: is 'mean' over different channels: 'base' has 3, 'other' has 1"],
     ),
-    "other space": (
-        {"codecs.vae.load": "x", "stages.0.out": {"channels": 4, "size": [16, 16], "space": "vae"}},
-        [
-            "expects a signal in pixels, but 'base' gives one in the latent space of codec 'vae'. "
-            "Latents are not decoded or encoded between stages yet"
-        ],
-    ),
     "unknown codec": ({"stages.0.out.space": "vea"}, ["out.space: names the codec 'vea'", "Declare it under `codecs`"]),
     "codec channels": (
         {"codecs.vae.load": "x", "stages.0.out.space": "vae"}, ["out.channels: is 3, but codec 'vae' has 4"]

@@ -6,6 +6,9 @@ from typing import Any
 
 from spec_faults import LOW, TWO
 
+VAE = {"codecs.vae.load": "x", "stages.1.out": {"channels": 4, "scale": 2, "space": "vae"}}
+"""The bridge among the latents of a codec, between pixels and pixels."""
+
 MISFITS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "v karras": (
         {"stages.0.process": {"kind": "karras"}, "stages.0.prediction": "v"},
@@ -46,6 +49,57 @@ MISFITS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "truncated end": ({"stages.2.process.end": 5}, ["end 5 must lie below start 0.1"]),
     "empty scale": ({"stages.1.out.scale": {}}, ["out.scale: scale names no axis"]),
     "codec of nothing": ({"codecs.vae": {"load": "x", "scale": 0}}, ["codecs.vae.scale: scale is 0"]),
+    "codec's numbers": (
+        {"codecs.vae": {"load": "x", "scale": [1, 2]}},
+        ["codecs.vae.scale: scale has 2 numbers for 4 channels", "one per channel"],
+    ),
+    "codec's id": ({"codecs.vae": {"load": "x", "id": "mine"}}, ["codecs.vae.id: 'mine' is no identity"]),
+    "half a latent": (
+        {**VAE, f"{LOW}.resize_in": "latents", "stages.0.out.size": [20, 20]},
+        ["stages.1 (bridge).inputs.low: 20x20 is no whole number of sites of codec 'vae', whose factors are 8x8"],
+    ),
+    "shrinks among latents": (
+        {**VAE, "codecs.vae.factor": 6, "stages.1.out": {"channels": 4, "size": [2, 2], "space": "vae"}},
+        ["out: gives 12x12, smaller than its low input's 16x16"],
+    ),
+    "encodes other channels": (
+        {**VAE, "stages.0.out.channels": 1},
+        ["stages.1 (bridge).inputs.low: 'base' gives 1 channels, but codec 'vae' encodes 3", "signal_channels"],
+    ),
+    "encodes a stack": (
+        {**VAE, f"{LOW}.from": TWO, f"{LOW}.merge": "concat"},
+        ["inputs.low: the merge gives 6 channels, but codec 'vae' encodes 3"],
+    ),
+    "resizes no latents": ({f"{LOW}.resize_in": "pixels"}, ["low.resize_in: is given, but nothing on this edge is a"]),
+    "resizes latents in pixels": (
+        {f"{LOW}.resize_in": "latents"},
+        ["low.resize_in: is 'latents', but the stage works in pixels", "set `out.space` to a codec"],
+    ),
+    "codec's axes": (
+        {**VAE, "codecs.vae": {"load": "x", "factor": {"t": 8}}},
+        ["stages.1 (bridge).out.space: is 'vae', whose `factor` names axis 't', but the grid has the axes h, w"],
+    ),
+    "unfinished pixels": (
+        {
+            **VAE,
+            LOW: {"from": "base", "via": "start", "hand": "noisy", "hand_std": 1},
+            "stages.1.out": {"channels": 4, "size": [2, 2], "space": "vae"},
+        },
+        ["inputs.low.hand: is 'noisy', but an unfinished state can be neither decoded nor encoded"],
+    ),
+    "start on other latents": (
+        {**VAE, LOW: {"from": "base", "via": "start", "noise": {"std": 1}}, "stages.1.out.scale": 2},
+        ["inputs.low.via: starts at 3x16x16, but the stage answers on 4x4x4 (vae)"],
+    ),
+    "exact beside a codec": (
+        {
+            **VAE,
+            "stages.1.kind": "gaussian",
+            "stages.1.size": [4, 4],
+            "stages.1.out": {"channels": 4, "size": [4, 4], "space": "vae"},
+        },
+        ["inputs.low: is encoded after it was resized, and the closed form of 'gaussian' knows no codec"],
+    ),
     "codec called pixels": ({"codecs.pixels.load": "x"}, ["codecs.pixels: is reserved"]),
     "clipped latent": (
         {"codecs.vae": {"load": "x", "channels": 3}, "stages.0.out.space": "vae", "stages.0.solver.clip": "static"},

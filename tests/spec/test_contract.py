@@ -65,19 +65,37 @@ def test_exact_and_one_step_stages() -> None:
     assert bridge.inputs["low"].blur_std == (0, 1)
 
 
+ID, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+def latent(**codec: object) -> Contract:
+    """The contract of a base among the latents of a codec."""
+    out = {"channels": 4, "size": [8, 8], "space": "vae"}
+    stages = [{"name": "base", "role": "base", "out": out}]
+    (base,) = contracts({"name": "latent", "codecs": {"vae": {"load": "some/vae"} | codec}, "stages": stages})
+    return base
+
+
 def test_latents_name_their_codec() -> None:
-    data = {
-        "name": "latent", "codecs": {"vae": {"load": "some/vae", "scale": 0.18215}},
-        "stages": [{"name": "base", "role": "base", "out": {"channels": 4, "size": [8, 8], "space": "vae"}}],
-    }  # fmt: skip
-    (base,) = contracts(data)
-    assert (base.out.space, base.out.codec, base.out.scale, base.out.shift) == ("latent", "some/vae", 0.18215, 0.0)
-    assert base.out.range == "unknown"
-    data["codecs"]["vae"]["scale"] = 1.0  # type: ignore[index]
-    assert mismatches(base, contracts(data)[0]) == [
+    out = latent(id=ID, scale=0.18215, shift=0.5).out
+    assert (out.space, out.codec, out.scale, out.shift) == ("latent", ID, 0.18215, 0.5)
+    assert (out.range, out.load) == ("unknown", "unknown")
+    told = latent().out
+    assert (told.codec, told.load, told.scale, told.shift) == ("unknown", "some/vae", "unknown", "unknown")
+    assert latent(scale=[1, 2, 3, 4]).out.scale == (1, 2, 3, 4)
+
+
+def test_another_codec_or_scale_is_a_mismatch_with_both_sides() -> None:
+    trained = latent(id=ID, scale=0.18215, shift=0)
+    assert mismatches(trained, latent(id=OTHER, scale=1, shift=0)) == [
+        f"out.codec: the stage has {ID!r}, the place wants {OTHER!r}. "
+        "Set the codec's `load` and `id` to the one the stage was trained with, or train the stage anew.",
         "out.scale: the stage has 0.18215, the place wants 1.0. "
-        "Set the codec's scale to the one the stage was trained with."
+        "Set the codec's scale to the one the stage was trained with.",
     ]
+    assert mismatches(trained, latent(load="elsewhere", id=ID, scale=0.18215, shift=0)) == []
+    assert mismatches(trained, latent()) == []  # nobody said which
+    assert [line.split(":")[0] for line in mismatches(latent(), latent(load="other/vae"))] == ["out.load"]
 
 
 def test_a_stage_fits_its_own_place_and_any_within_its_range() -> None:

@@ -126,6 +126,23 @@ def test_the_codec_is_part_of_what_was_trained(codec: dict[str, Any]) -> None:
     assert before[1] != now[1]
 
 
+def test_a_codec_with_an_identity_may_lie_anywhere() -> None:
+    known, other = "0123456789abcdef", "fedcba9876543210"
+    assert ids(latent(id=known)) == ids(latent(id=known, load="elsewhere"))
+    assert ids(latent(id=known)) != ids(latent(id=other))
+    assert ids(latent(id=known)) != ids(latent())
+
+
+def test_where_an_edge_resizes_is_part_of_what_was_trained() -> None:
+    data = latent()
+    out = {"channels": 4, "scale": 2, "space": "vae"}
+    data["stages"].append({"name": "up", "role": "bridge", "inputs": {"low": {"from": "base"}}, "out": out})
+    said = examples.changed(copy.deepcopy(data), "stages.1.inputs.low.resize_in", "latents")
+    pixels = examples.changed(copy.deepcopy(data), "stages.1.inputs.low.resize_in", "pixels")
+    assert ids(said) == ids(data)
+    assert ids(pixels)[1][1] != ids(data)[1][1]
+
+
 def test_the_name_of_a_codec_is_not() -> None:
     other = latent()
     other["codecs"] = {"sd": other["codecs"]["vae"]}

@@ -19,6 +19,7 @@ def test_examples_unroll_as_told() -> None:
         ["shape", "texture", "join"],
         ["base", "up@1", "up@2", "up@3"],
         ["base", "fill"],
+        ["base", "bridge", "refine"],
     ]
 
 

@@ -11,7 +11,7 @@ from dynaxx.engine.afford import afford, out_of_memory
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.run import OnStep
 from dynaxx.engine.runtime import Runtime
-from dynaxx.engine.select import names_to_keep, select
+from dynaxx.engine.select import names_to_keep, select, to_decode
 from dynaxx.errors import RunError
 from dynaxx.share.files import Written, write_samples
 from dynaxx.share.output_folder import check_writable
@@ -41,6 +41,7 @@ class Order:
     size: tuple[int, ...] | None
     settings: Mapping[str, str]
     batch: int
+    decode: bool
     memory_cap: int | None = None
 
     @property
@@ -61,7 +62,8 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     files = name_given(spec, graph, from_stage=order.from_stage, low=order.low, named=order.named)
     chosen = select(graph, files, order.until)
     keep = names_to_keep(chosen, order.keep)
-    afford(chosen, order.count, batch_size=order.batch, keep=keep, device=runtime.on)
+    decode = to_decode(chosen, keep) if order.decode else ()
+    afford(chosen, order.count, batch_size=order.batch, keep=keep, decode=decode, device=runtime.on)
     given, field = read_given(spec, graph, files, count=order.count), read_field(spec, order.field)
     check_writable(order.out)
     if read_manifest(order.out) is not None:
@@ -73,6 +75,6 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
             on_note(f"{note}.")
         samples = cascade.sample(
             order.prompts, labels=order.labels, field=field, num=order.num, seed=order.seed, given=given,
-            until=order.until, keep=order.keep, on_step=on_step,
+            until=order.until, keep=order.keep, decode=order.decode, on_step=on_step,
         )  # fmt: skip
         return write_samples(samples, order.out, spare=files.values())

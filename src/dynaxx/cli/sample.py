@@ -38,6 +38,7 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="With a sample's id it fixes every random number.")] = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("out/samples"),
     keep_stages: Annotated[bool, typer.Option("--keep-stages", help="Write what every stage saw and made.")] = False,
+    latents: Annotated[bool, typer.Option("--latents", help="Leave latents as they are: .npy, not decoded.")] = False,
     from_stage: Annotated[str | None, typer.Option(metavar="NAME", help="Begin at this stage, from --input.")] = None,
     until_stage: Annotated[str | None, typer.Option(metavar="NAME", help="Stop after this stage.")] = None,
     input: Annotated[
@@ -74,7 +75,7 @@ def sample(
     order = Order(
         run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes,
         batch=batch or 64, settings=settings, from_stage=from_stage, low=low, named=named, field=field,
-        until=until_stage, keep=keep_stages, out=out, memory_cap=parse_bytes(memory_cap),
+        until=until_stage, keep=keep_stages, out=out, decode=not latents, memory_cap=parse_bytes(memory_cap),
     )  # fmt: skip
     with bar() as on_step:
         written = draw(order, on_step, note)

@@ -18,11 +18,11 @@ from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.runtime import DEFAULT, Runtime
 from dynaxx.engine.samples import Samples
-from dynaxx.engine.select import check_given, names_to_keep, select, unfinished
+from dynaxx.engine.select import check_given, names_to_keep, select, to_decode, unfinished
 from dynaxx.engine.spread import run_spread
 from dynaxx.engine.trace import Trace
 from dynaxx.errors import SpecError
-from dynaxx.plan.events import events
+from dynaxx.plan.events import Event, codecs_of, events
 from dynaxx.plan.fit.check import refuse_mismatches
 from dynaxx.plan.placement import choose
 from dynaxx.spec.bundled import resolve
@@ -33,6 +33,7 @@ from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
 from dynaxx.spec.stage import EmpiricalStage, GaussianStage, PipelineStage
 from dynaxx.stage.build import build_stages
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.mapped import hand_back_early
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
@@ -51,9 +52,16 @@ class Cascade:
     """
 
     def __init__(
-        self, spec: CascadeSpec, stages: Mapping[str, Stage], *, root: Path | None = None, runtime: Runtime = DEFAULT
+        self,
+        spec: CascadeSpec,
+        stages: Mapping[str, Stage],
+        *,
+        codecs: Codecs | None = None,
+        root: Path | None = None,
+        runtime: Runtime = DEFAULT,
     ) -> None:
         self.spec, self.stages, self.root, self.runtime = spec, dict(stages), root, runtime
+        self.codecs = codecs or Codecs(spec.codecs, root, runtime.allow_download)
 
     @classmethod
     def from_spec(
@@ -76,8 +84,8 @@ class Cascade:
         return cls.from_spec(load(file), root=file.parent, runtime=runtime)
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write `cascade.yaml`, a card, and each stage's weights, contract and lineage; give the folder."""
-        return save(self.spec, self.stages, Path(folder), size=self.runtime.size, words=self._words)
+        """Write `cascade.yaml`, a card, codecs, and each stage's weights, contract and lineage; give the folder."""
+        return save(self.spec, self.stages, Path(folder), codecs=self.codecs, size=self.runtime.size, words=self._words)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.
@@ -117,6 +125,7 @@ class Cascade:
         given: Mapping[str, Tensor] | None = None,
         until: str | None = None,
         keep: bool | str | Collection[str] = False,
+        decode: bool = False,
         on_step: OnStep | None = None,
     ) -> Samples:
         """Draw `num` samples for each prompt or label; sample k is the same whatever the batch, order or company.
@@ -133,16 +142,18 @@ class Cascade:
                 `{"input.image": x}`, or `{"base": x}` to begin at the stages that read `base`.
             until: stop after this stage.
             keep: keep every node's output and inputs, or those named.
+            decode: give what latents stand for: `x` in pixels, and beside the latents that are kept their `decoded`.
             on_step: called with the node's name and each step.
 
         Raises:
             UsageError: if counts, names or shapes do not fit.
-            RunError: if the memory does not do.
+            RunError: if the memory does not do, or a codec is not there.
+            SpecError: if a codec is another than the cascade says, or does not fit its grids.
         """
         if size is not None and size != self.runtime.size:
             return self.resized(size).sample(
                 prompt, labels=labels, field=field, num=num, seed=seed, ids=ids, given=given, until=until, keep=keep,
-                on_step=on_step,
+                decode=decode, on_step=on_step,
             )  # fmt: skip
         graph, given = nodes(self.spec, size=self.runtime.size), dict(given or {})
         ask = Ask.of(
@@ -158,15 +169,17 @@ class Cascade:
         check_given(self.spec, graph, given, ask.total)
         chosen = select(graph, given, until)
         kept, last = names_to_keep(chosen, keep), chosen[-1].name
-        afford(chosen, ask.total, batch_size=self.runtime.batch_size, keep=kept, device=self.runtime.on)
+        shown = to_decode(chosen, kept) if decode else frozenset()
+        afford(chosen, ask.total, batch_size=self.runtime.batch_size, keep=kept, decode=shown, device=self.runtime.on)
+        self.codecs.rehearse(graph, codecs_of(chosen, shown))
         run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
+        keep = {*run.keep, *given, last}
         with torch.no_grad(), out_of_memory(), capped(self.runtime.on, self.runtime.memory_cap):
             if self.runtime.spread:
-                run_spread(run, chosen, self.runtime.spread)
+                self._spread(run, chosen, shown)
             else:
-                self._carry_out(run, chosen, {*run.keep, *given, last})
-        outputs = {node.name: run.outputs[node.name] for node in chosen if node.name in run.keep}
-        return Samples(run.outputs[last], outputs, run.kept_inputs(), ask.prompts, run.trace)
+                self._carry_out(run, chosen, keep, shown)
+        return run.samples(last, ask.prompts)
 
     def notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
         """In words, which parts of the prompts are taken for something else, and which are not understood at all."""
@@ -175,14 +188,23 @@ class Cascade:
         known = Vocabulary(self._words, word_vectors())
         return tuple(dict.fromkeys(note for prompt in prompts for note in known.notes(prompt)))
 
-    def _carry_out(self, run: Run, chosen: Sequence[Node], keep: Collection[str]) -> None:
+    def _carry_out(self, run: Run, chosen: Sequence[Node], keep: Collection[str], shown: Collection[str]) -> None:
         """The plan's events, with weights where the numbers, or the user, want them."""
         weights = weights_bytes({node.stage.name: self.stages[node.stage.name] for node in chosen})
         lie = choose(weights, self.runtime.memory_cap, self.runtime.placement)
         if lie.placement == "one-at-a-time" and self.runtime.on.type == "cpu":
             hand_back_early()
-        for event in events(chosen, keep=keep, placement=lie.placement, streamed=lie.streamed):
+        for event in events(chosen, keep=keep, decode=shown, placement=lie.placement, streamed=lie.streamed):
             run.execute(event)
+
+    def _spread(self, run: Run, chosen: Sequence[Node], shown: Collection[str]) -> None:
+        """The nodes on their devices; codecs work where the run is."""
+        for name in codecs_of(chosen, shown):
+            run.execute(Event("fetch-codec", name))
+        run_spread(run, chosen, self.runtime.spread)
+        for node in chosen:
+            if node.name in shown:
+                run.execute(Event("decode", node.name))
 
     def _run(
         self,
@@ -197,7 +219,7 @@ class Cascade:
         return Run(
             nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
             dtype=runtime.dtype, batch_size=runtime.batch_size, tile=runtime.tile, keep=keep, on_step=on_step,
-            encode=lambda: ask.encode(self.spec.condition, self._text_encoder),
+            codecs=self.codecs, encode=lambda: ask.encode(self.spec.condition, self._text_encoder),
             trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},
         )  # fmt: skip
@@ -224,4 +246,5 @@ class Cascade:
         fresh = build_stages(
             spec, graph, root=self.root, only=names, allow_download=runtime.allow_download, mapped=runtime.frugal
         )
-        return Cascade(spec, {**self.stages, **fresh}, root=self.root, runtime=runtime)
+        codecs = self.codecs if spec.codecs == self.spec.codecs else None
+        return Cascade(spec, {**self.stages, **fresh}, codecs=codecs, root=self.root, runtime=runtime)

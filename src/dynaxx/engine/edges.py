@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -17,6 +17,9 @@ from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
 from dynaxx.spec.edge import EdgeNoise, EdgeSpec
 from dynaxx.spec.grids import kernels
+
+Enter = Callable[[Tensor], Tensor]
+"""From a signal on the grid that an edge resizes to, to what the stage is given."""
 
 
 @final
@@ -36,24 +39,31 @@ def carry(
     *,
     mask: Tensor | None = None,
     strength: Strength | None = None,
+    enter: Enter | None = None,
 ) -> Input:
     """Bring the parents' outputs to a stage's grid as its input.
 
     The parents `(B, C, *size_k)` are merged on the first one's grid, blurred, made noisy before or after the
     resampling to `size` as the edge says, and come with the levels that the stage is told. `strength` stands in
-    place of the edge's own levels, as in training.
+    place of the edge's own levels, as in training. `enter` is what is done after the resampling, and before noise is
+    put on there, to a signal that enters the stage in another space.
     """
     strength = strength or Strength(edge.std, edge.blur_std)
     low = blur(merge(edge, parents, mask), strength.blur)
     told_blur = strength.blur if edge.blur and edge.blur.told else 0.0
     plain = Input(x=low, source=low, kernel=kernels(edge, size), blur=told_blur)
     noise = edge.noise
+    enter = enter or _as_it_is
     if noise is None:
-        return replace(plain, x=resample(low, size, plain.kernel))
-    first = _noisy(plain, noise, strength.noise, size, draws, 0)
+        return replace(plain, x=enter(resample(low, size, plain.kernel)))
+    first = _noisy(plain, noise, strength.noise, size, draws, 0, enter)
     if noise.redraw == "once":
         return first
-    return replace(first, redraw=lambda number: _noisy(plain, noise, strength.noise, size, draws, number + 1))
+    return replace(first, redraw=lambda number: _noisy(plain, noise, strength.noise, size, draws, number + 1, enter))
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 def bare(edge: EdgeSpec, parents: Sequence[Tensor], *, mask: Tensor | None = None) -> Input:
@@ -63,12 +73,18 @@ def bare(edge: EdgeSpec, parents: Sequence[Tensor], *, mask: Tensor | None = Non
 
 
 def _noisy(
-    plain: Input, noise: EdgeNoise, std: float | Tensor, size: tuple[int, ...], draws: Draws, draw: int
+    plain: Input,
+    noise: EdgeNoise,
+    std: float | Tensor,
+    size: tuple[int, ...],
+    draws: Draws,
+    draw: int,
+    enter: Enter,
 ) -> Input:
     low = plain.source
     if noise.at == "low":
         low = _put_on(low, noise, std, draws, draw)
-    high = resample(low, size, plain.kernel)
+    high = enter(resample(low, size, plain.kernel))
     if noise.at == "high":
         high = _put_on(high, noise, std, draws, draw)
     alpha = augment_level(std, noise.form).alpha

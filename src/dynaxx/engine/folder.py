@@ -8,20 +8,21 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dynaxx.errors import SpecError
+from dynaxx.errors import RunError, SpecError
 from dynaxx.spec.bundled import FILE_NAME
 from dynaxx.spec.card import card
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.contract import contract_of
+from dynaxx.spec.contract import Contract, contract_of, mismatches
 from dynaxx.spec.files import dump
 from dynaxx.spec.graph import Node, first_nodes, nodes
 from dynaxx.spec.identity import stage_weights_id, stage_weights_ids
 from dynaxx.stage.build import weights_folder
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.stage import SavesWeights, Stage
 from dynaxx.stage.vocabulary import write_words
 from dynaxx.store.atomic import make_folder, write_text
 
-LINEAGE = "lineage.json"
+LINEAGE, CONTRACT, CODECS = "lineage.json", "contract.json", "codecs"
 
 
 def check_lineage(spec: CascadeSpec, root: Path | None) -> None:
@@ -36,7 +37,9 @@ def check_lineage(spec: CascadeSpec, root: Path | None) -> None:
             continue
         have, want = json.loads(file.read_text("utf-8")).get("weights_id"), stage_weights_ids(spec, stage.name)
         if have not in (None, *want):
+            told = _differences(spec, stage.name, file.parent)
             problem = f"{file.parent} holds weights for other settings (weights_id {have}, not {want[0]})."
+            problem = " ".join([problem, *told])
             fix = "Set the stage back to what they were made with, or make them anew."
             raise SpecError(f"stage {stage.name!r}", problem, fix)
 
@@ -50,15 +53,26 @@ def weights_digest(folder: Path) -> str:
     return found.hexdigest()
 
 
+def _differences(spec: CascadeSpec, name: str, folder: Path) -> list[str]:
+    """Where the contract that was saved with a stage is not the one that the cascade asks for."""
+    try:
+        have = Contract.model_validate_json((folder / CONTRACT).read_text("utf-8"))
+        want = contract_of(spec, first_nodes(nodes(spec))[name])
+    except (OSError, ValueError):  # none was saved, or not by this version, or the size is given per run
+        return []
+    return mismatches(have, want)
+
+
 def save(
     spec: CascadeSpec,
     stages: Mapping[str, Stage],
     folder: Path,
     *,
+    codecs: Codecs,
     size: tuple[int, ...] | None = None,
     words: Sequence[str] | None = None,
 ) -> Path:
-    """Write the cascade folder; each stage writes its own weights, so that nothing outside it is needed any more.
+    """Write the cascade folder; stages and codecs write their own weights, so that nothing else is needed any more.
 
     `words` are those that it was trained with, where its text encoder brings others to them. `cascade.yaml` comes
     last: while it is missing, the folder is no cascade.
@@ -66,12 +80,32 @@ def save(
     Raises:
         RunError: if the folder cannot be written.
     """
+    spec = save_codecs(spec, codecs, folder)
     for name, node in first_nodes(nodes(spec, size=size)).items():
         save_stage(spec, node, stages[name], folder)
     kept = [name for name, stage in stages.items() if isinstance(stage, SavesWeights)]
     write_words(words, folder)
     save_head(spec, folder, kept=kept, size=size)
     return folder
+
+
+def save_codecs(spec: CascadeSpec, codecs: Codecs, folder: Path) -> CascadeSpec:
+    """Copy the codecs into the folder, and give the cascade as it is with them there, their identities written down.
+
+    A codec that is nowhere on this machine stays what the file calls it.
+
+    Raises:
+        RunError: if the folder cannot be written.
+    """
+    found = dict(spec.codecs)
+    for name in spec.codecs:
+        try:
+            own = codecs.settled(name)
+        except RunError:
+            continue
+        codecs.copy(name, make_folder(folder / CODECS) / name)
+        found[name] = own.model_copy(update={"load": f"{CODECS}/{name}"})
+    return spec.model_copy(update={"codecs": found})
 
 
 def save_stage(
@@ -81,7 +115,7 @@ def save_stage(
     place = make_folder(folder / "stages" / node.stage.name)
     if isinstance(stage, SavesWeights):
         stage.save(place)
-    write_text(place / "contract.json", contract_of(spec, node).model_dump_json(indent=2) + "\n")
+    write_text(place / CONTRACT, contract_of(spec, node).model_dump_json(indent=2) + "\n")
     made = {"weights_id": stage_weights_id(spec, node.stage.name), **(lineage or {})}
     write_text(place / LINEAGE, json.dumps(made, indent=2) + "\n")
 

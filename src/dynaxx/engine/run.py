@@ -13,6 +13,8 @@ from torch import Tensor
 from dynaxx.engine.afford import ran_out
 from dynaxx.engine.edges import bare, carry
 from dynaxx.engine.move import move
+from dynaxx.engine.samples import Samples
+from dynaxx.engine.spaces import bring, entering
 from dynaxx.engine.tiles import run_tiled, tiles_of
 from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import RunError
@@ -21,7 +23,9 @@ from dynaxx.noise.solve.step import Step
 from dynaxx.plan.events import Event
 from dynaxx.signal.random import Draws
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import PIXELS
 from dynaxx.spec.stage import DenoisingStage, PipelineStage
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import Request, Stage
 
@@ -34,7 +38,8 @@ OnStep = Callable[[str, Step], None]
 class Run:
     """One run over a batch of samples: the state between events.
 
-    `outputs` holds what nodes have answered and nobody has released; `inputs` what nodes in `keep` were given.
+    `outputs` holds what nodes have answered and nobody has released, `decoded` the latents among them as what they
+    stand for; `inputs` what nodes in `keep` were given.
     Batches are stage-major: all samples pass a node, `batch_size` at a time, before the next node starts.
     """
 
@@ -49,7 +54,9 @@ class Run:
     tile: int | None = None
     keep: frozenset[str] = frozenset()
     on_step: OnStep | None = None
+    codecs: Codecs = field(default_factory=lambda: Codecs({}))
     outputs: dict[str, Tensor] = field(default_factory=dict)
+    decoded: dict[str, Tensor] = field(default_factory=dict)
     inputs: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
     condition: Condition | None = None
 
@@ -61,6 +68,13 @@ class Run:
                     self.condition = self.encode().to(self.device)
                 case "fetch" | "stream" | "ahead" | "evict":
                     move(event.kind, self.stages[event.name], self.device, self.condition)
+                case "fetch-codec":
+                    self.codecs.of(event.name).to(self.device)
+                case "evict-codec":
+                    self.codecs.of(event.name).to(torch.device("cpu"))
+                case "decode":
+                    codec = self.codecs.of(self.nodes[event.name].grid.space)
+                    self.decoded[event.name] = codec.decode(self.outputs[event.name])
                 case "release":
                     del self.outputs[event.name]
                 case "run":
@@ -79,11 +93,12 @@ class Run:
         std = {name: std for name, edge in edges.items() if (std := edge.level) is not None}
         blur = {name: edge.blur_std for name, edge in edges.items() if edge.blur}
         steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else None
-        spaces = {name: given.grid.space for name, given in node.inputs.items()}
         size = min(self.batch_size, total)
         return NodeRecord(
-            node.name, node.stage.name, str(node.grid), total, size, steps, std, blur, node.grid.space, spaces
-        )
+            node.name, node.stage.name, str(node.grid), total, size, steps, std, blur, node.grid.space,
+            input_spaces={name: node.grid.space for name in node.inputs},
+            paths={name: path for name in node.inputs if (path := node.path(name))},
+        )  # fmt: skip
 
     def _parts(self, node: Node, total: int, record: NodeRecord) -> Iterator[Tensor]:
         """The node's answers, batch by batch; a batch that does not fit the memory is halved, and so are the others."""
@@ -127,12 +142,14 @@ class Run:
 
     def _input(self, node: Node, name: str, draws: Draws, part: slice) -> Input:
         given = node.inputs[name]
-        parents = [self.outputs[parent][part].to(self.device) for parent in given.parents]
+        read = [self.outputs[parent][part].to(self.device) for parent in given.parents]
         mask = self.outputs[given.edge.mask][part].to(self.device) if given.edge.mask else None
         scoped = Draws(draws.seed, f"{node.name}.{name}", draws.ids)
+        parents = bring(given, read, self.codecs, scoped)
         if isinstance(node.stage, PipelineStage):
             return bare(given.edge, parents, mask=mask)
-        return carry(given.edge, parents, node.grid.size, scoped, mask=mask)
+        enter = entering(node, name, self.codecs, scoped)
+        return carry(given.edge, parents, given.high.size, scoped, mask=mask, enter=enter)
 
     def _keep_inputs(self, node: Node, inputs: Mapping[str, Input]) -> None:
         if node.name in self.keep:
@@ -143,3 +160,11 @@ class Run:
     def kept_inputs(self) -> dict[str, dict[str, Tensor]]:
         """What the nodes in `keep` were given, by node and input, all batches together."""
         return {node: {name: torch.cat(parts) for name, parts in kept.items()} for node, kept in self.inputs.items()}
+
+    def samples(self, last: str, prompts: tuple[str, ...]) -> Samples:
+        """What the run gives back; `last` is the node whose answer was asked for."""
+        kept = {name: self.outputs[name] for name in self.nodes if name in self.keep}
+        decoded = {name: x for name, x in self.decoded.items() if name in self.keep}
+        space = PIXELS if last in self.decoded else self.nodes[last].grid.space
+        x = self.decoded.get(last, self.outputs[last])
+        return Samples(x, kept, self.kept_inputs(), prompts, self.trace, decoded, space)

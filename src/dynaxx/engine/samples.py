@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from dynaxx.engine.trace import Trace
+from dynaxx.spec.grid import PIXELS
 
 
 @dataclass(frozen=True)
 class Samples:
     """B samples: `x` is the last node's output `(B, C, *size)`, `stages` holds each kept node's.
 
-    `inputs` holds what each kept node was given, by input.
+    `inputs` holds what each kept node was given, by input. `decoded` holds the signals that kept latents stand for, and
+    `x` is one of them, where the run was asked to decode; `space` is the one in which x lies.
     """
 
     x: Tensor
@@ -22,6 +24,8 @@ class Samples:
     inputs: Mapping[str, Mapping[str, Tensor]]
     prompts: tuple[str, ...]
     trace: Trace
+    decoded: Mapping[str, Tensor] = field(default_factory=dict)
+    space: str = PIXELS
 
     def __len__(self) -> int:
         return len(self.x)

@@ -56,6 +56,12 @@ def names_to_keep(chosen: Sequence[Node], keep: bool | str | Collection[str]) ->
     return frozenset(node.name for node in chosen if wanted & {node.name, node.stage.name})
 
 
+def to_decode(chosen: Sequence[Node], keep: Collection[str]) -> frozenset[str]:
+    """The nodes whose latents are shown as what they stand for: the last one, and those that are kept."""
+    latent = [node.name for node in chosen if node.decoded is not None]
+    return frozenset(name for name in latent if name in keep or name == chosen[-1].name)
+
+
 def unfinished(graph: Sequence[Node], given: Mapping[str, Tensor], draws: Draws) -> dict[str, Tensor]:
     """The given signals, with noise put on those that stand for a state handed over unfinished: `x + std eps`."""
     found = dict(given)

@@ -20,9 +20,10 @@ GIB = 2**30
 class NodeRecord:
     """One node's run over the whole batch; `std` and `blur` are the levels put on its inputs.
 
-    `space` is `pixels` or the codec whose latent space it answers in, `input_spaces` the same for its inputs. `calls`
-    are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of one's own
-    needs to repeat the sample.
+    `space` is `pixels` or the codec whose latent space it answers in, `input_spaces` the same for its inputs. `paths`
+    has the inputs that were decoded or encoded: the parents' spaces, the one where the edge worked, and the node's.
+    `calls` are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of
+    one's own needs to repeat the sample.
     """
 
     name: str
@@ -35,6 +36,7 @@ class NodeRecord:
     blur: dict[str, float]
     space: str = PIXELS
     input_spaces: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
     latency_s: float = 0.0
     peak_gib: float = 0.0

@@ -193,7 +193,7 @@ class TrainPlan:
         """A signal, its noise, and the inputs as they are and as they were before they were resized."""
         inputs = [signal_bytes(given.grid, self.batch) for given in self.node.inputs.values()]
         mine = signal_bytes(self.node.grid, self.batch)
-        widened = [mine // self.node.grid.channels * given.grid.channels for given in self.node.inputs.values()]
+        widened = [mine // self.node.grid.channels * self.node.channels_of(name) for name in self.node.inputs]
         return 2 * mine + sum(inputs) + sum(widened)
 
 

@@ -15,7 +15,7 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.rehearse import Mode, rehearse
 from dynaxx.plan.workspace import block
 from dynaxx.spec.condition import ConditionSpec
-from dynaxx.spec.graph import EdgeInput, Node
+from dynaxx.spec.graph import Node
 from dynaxx.spec.network import DiffusersNetworkSpec, UNetSpec
 from dynaxx.spec.plain import plain
 from dynaxx.spec.stage import DenoisingStage, DiffusionStage, EmpiricalStage, GaussianStage, RegressionStage
@@ -94,7 +94,7 @@ def key_of(node: Node, asks: ConditionSpec, scale: Scale, mode: Mode) -> str:
     facts: dict[str, Any] = {
         "format": FORMAT, "torch": torch.__version__, "mode": mode, "kind": stage.kind,
         "scale": [scale.rank, scale.cell, scale.fixed], "channels": node.grid.channels, "asks": plain(asks),
-        "inputs": {name: _input(given) for name, given in node.inputs.items()},
+        "inputs": {name: _input(node, name) for name in node.inputs},
         "threads": torch.get_num_threads(), "block": block(),
     }  # fmt: skip
     if isinstance(stage, OPEN_KINDS):
@@ -108,8 +108,8 @@ def key_of(node: Node, asks: ConditionSpec, scale: Scale, mode: Mode) -> str:
     return blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 
 
-def _input(given: EdgeInput) -> Any:
-    return given.grid.channels, plain(given.edge.model_copy(update={"from_": "any", "mask": None}))
+def _input(node: Node, name: str) -> Any:
+    return node.channels_of(name), plain(node.inputs[name].edge.model_copy(update={"from_": "any", "mask": None}))
 
 
 def _training(stage: DiffusionStage | RegressionStage, size: tuple[int, ...]) -> Any:

@@ -39,7 +39,7 @@ class StandIn:
         """One signal per input, on the stage's grid; where sizes are known, also as it was before it was resized."""
         found = {}
         for name, given in self.node.inputs.items():
-            x = torch.zeros(BATCH, given.grid.channels, *self.scale.size, device=META)
+            x = torch.zeros(BATCH, self.node.channels_of(name), *self.scale.size, device=META)
             source = torch.zeros(BATCH, *given.grid.shape, device=META) if self.scale.fixed else x
             noise = given.edge.noise
             plain = Input(x, source, std=given.edge.level or 0.0, noise_at=noise.at if noise else "high")

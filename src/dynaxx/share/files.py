@@ -19,6 +19,9 @@ from dynaxx.spec.grid import PIXELS
 from dynaxx.store.atomic import write_bytes, write_text
 from dynaxx.store.strict_json import strict_json
 
+DECODED = ".decoded"
+"""What stands behind the number of a file that shows what latents stand for."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -45,18 +48,21 @@ def write_samples(samples: Samples, folder: Path, *, spare: Collection[Path] = (
     """Write `ID.png` per sample, `stages/NODE/ID.png` and `ID.INPUT.png` where stages were kept, and `run.json`.
 
     Every PNG carries run_id, seed, id, levels, steps and prompt in its text chunks; latents and signals that are no
-    pictures become `.npy`. What a former run wrote to this folder goes first, but for the files to `spare`.
+    pictures become `.npy`, beside the pictures that latents stand for where the run decoded them. What a former run
+    wrote to this folder goes first, but for the files to `spare`.
     """
     clear(folder, spare=spare)
     records = {record.name: record for record in samples.trace.nodes}
-    last = samples.trace.nodes[-1]
     files, stage_files = [], []
     for index, number in enumerate(samples.trace.ids):
         facts = samples.provenance(index)
-        files.append(write_signal(samples.x[index], folder / f"{number:06d}", facts, space=last.space))
+        files.append(write_signal(samples.x[index], folder / f"{number:06d}", facts, space=samples.space))
         for node, outputs in samples.stages.items():
             here, record = folder / "stages" / node, records[node]
             stage_files.append(write_signal(outputs[index], here / f"{number:06d}", facts, space=record.space))
+            if node in samples.decoded:
+                stem = here / f"{number:06d}{DECODED}"
+                stage_files.append(write_signal(samples.decoded[node][index], stem, facts))
             for name, x in samples.inputs.get(node, {}).items():
                 stem = here / f"{number:06d}.{name}"
                 stage_files.append(write_signal(x[index], stem, facts, space=record.input_spaces[name]))

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dynaxx.spec.base import Name, Positive, Spec
+from dynaxx.spec.codec import CodecSpec
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.data import DataSpec
-from dynaxx.spec.grid import CodecSpec, InputSpec
+from dynaxx.spec.grid import InputSpec
 from dynaxx.spec.problem import Violations
 from dynaxx.spec.stage import StageSpec
 from dynaxx.spec.wiring import violations

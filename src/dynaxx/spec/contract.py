@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from dynaxx.spec.base import Count, Spec, Std
 from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.codec import PerChannel
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.edge import EdgeNoise, EdgeSpec
 from dynaxx.spec.graph import Node
@@ -22,15 +23,19 @@ UNKNOWN: Unknown = "unknown"
 
 
 class GridContract(Spec):
-    """A signal: channels, size, value range, space; a latent is (code - shift) * scale."""
+    """A signal: channels, size, value range, space; a latent is (code - shift) * scale, `codec` the codec's identity.
+
+    Where the cascade states no identity, `load` stands for it.
+    """
 
     channels: Count
     size: tuple[Count, ...]
     range: tuple[float, float] | Unknown = UNKNOWN
     space: str = PIXELS
-    codec: str | None = None
-    scale: float | None = None
-    shift: float | None = None
+    codec: str | Unknown | None = None
+    load: str | Unknown | None = None
+    scale: PerChannel | Unknown | None = None
+    shift: PerChannel | Unknown | None = None
 
 
 class NoiseContract(Spec):
@@ -112,8 +117,10 @@ def _grid(spec: CascadeSpec, grid: Grid) -> GridContract:
         return GridContract(channels=grid.channels, size=grid.size, range=(-1.0, 1.0))
     codec = spec.codecs[grid.space]
     return GridContract(
-        channels=grid.channels, size=grid.size, space="latent", codec=codec.load, scale=codec.scale, shift=codec.shift
-    )
+        channels=grid.channels, size=grid.size, space="latent",
+        codec=codec.id or UNKNOWN, load=UNKNOWN if codec.id else codec.load,
+        scale=UNKNOWN if codec.scale is None else codec.scale, shift=UNKNOWN if codec.shift is None else codec.shift,
+    )  # fmt: skip
 
 
 def _input(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec, grid: Grid, out: Grid) -> InputContract:
@@ -137,8 +144,9 @@ def _noise(noise: EdgeNoise) -> NoiseContract:
 REMEDY = {
     "channels": "Choose a stage with as many channels.",
     "size": "Set the size or the scale, or add a bridge between them.",
-    "space": "Choose a stage of the same space; latents are not decoded or encoded between stages yet.",
-    "codec": "Choose a stage with the same codec; latents are not decoded or encoded between stages yet.",
+    "space": "Choose a stage that works in the same space, or put the edge's `resize_in` right.",
+    "codec": "Set the codec's `load` and `id` to the one the stage was trained with, or train the stage anew.",
+    "load": "Set the codec's `load` to the one the stage was trained with, or train the stage anew.",
     "scale": "Set the codec's scale to the one the stage was trained with.",
     "shift": "Set the codec's shift to the one the stage was trained with.",
     "kernels": "Set the edge's `resize` to the stage's kernel.",

@@ -57,7 +57,8 @@ class EdgeSpec(Spec):
 
     `from` names a stage, several stages, or `input.<name>`. `merge` joins several. `via`: `concat` hands the
     signal to the denoiser beside x_t; `start` begins denoising at it (SDEdit, arXiv 2108.01073). `hand: noisy`
-    passes the upstream's state on unfinished at level `hand_std`, to be finished here.
+    passes the upstream's state on unfinished at level `hand_std`, to be finished here. `resize_in` says in which space
+    an edge to or from latents works; left out, in the stage's own where no parent lies elsewhere, and else in pixels.
     """
 
     from_: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(alias="from")
@@ -66,6 +67,7 @@ class EdgeSpec(Spec):
     mask: str | None = None
     cutoff: Share | None = None
     resize: Kernel | dict[str, Kernel] = DEFAULT_KERNEL
+    resize_in: Literal["pixels", "latents"] | None = None
     noise: EdgeNoise | None = None
     blur: EdgeBlur | None = None
     via: Literal["concat", "start"] = "concat"

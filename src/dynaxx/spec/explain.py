@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dynaxx.errors import SpecError
 from dynaxx.spec.base import NAME_PATTERN
+from dynaxx.spec.codec import IDENTITY_PATTERN
 from dynaxx.spec.data import COLOUR_PATTERN
 from dynaxx.spec.edge import EdgeSpec
 from dynaxx.spec.known import keys_of, kind_of, kinds_at, known_keys, models_at
@@ -30,6 +31,7 @@ _EXPECTED = {
 _PATTERNS = {
     NAME_PATTERN: ("is no name.", "Use lower-case letters, digits, - and _, beginning with a letter: `bridge-2`."),
     COLOUR_PATTERN: ("is no colour.", "Write six hexadecimal digits in quotes: '#ffffff'."),
+    IDENTITY_PATTERN: ("is no identity.", "Leave it out: training writes it down."),
     TARGET_PATTERN: ("is no path to a class.", "Write `module:Class`, such as `package.module:Class`."),
 }
 _BOUNDS = {"greater_than": ("gt", "above"), "greater_than_equal": ("ge", "at least"),

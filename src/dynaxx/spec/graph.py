@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from dynaxx.errors import SpecError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.edge import EdgeSpec
-from dynaxx.spec.grid import Grid
+from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.grids import Grids, resolve
 from dynaxx.spec.problem import error_of, place
-from dynaxx.spec.stage import StageSpec
+from dynaxx.spec.spaces import before_entering, seen_in, space_of
+from dynaxx.spec.stage import PipelineStage, StageSpec
 from dynaxx.spec.topology import reads
 from dynaxx.spec.unroll import Application, Reading, parents_of, unroll
 from dynaxx.spec.wiring import fits
@@ -19,21 +20,25 @@ from dynaxx.spec.wiring import fits
 
 @dataclass(frozen=True)
 class EdgeInput:
-    """One input of a node: `parents` are nodes or `input.NAME`, `edge` holds this pass's levels.
+    """One input of a node: `parents` are nodes or `input.NAME` in `spaces`, `edge` holds this pass's levels.
 
-    `grid` is what the merged parents lie on (the first parent's size) before they are resized to the node's.
+    `grid` is what the merged parents lie on (the first parent's size), in the space where the edge works, before they
+    are resized to `high`. That is the node's own grid, or in pixels the one that encoding leads to it from.
     """
 
     parents: tuple[str, ...]
     edge: EdgeSpec
     grid: Grid
+    spaces: tuple[str, ...]
+    high: Grid
 
 
 @dataclass(frozen=True)
 class Node:
     """One application of a stage; `iteration` counts from 1, and only repeated stages have more than one.
 
-    `grid` is what the node answers on. `stop_std` is set where the answer is handed over unfinished, at that level.
+    `grid` is what the node answers on, `decoded` what that is in pixels, where it lies among latents. `stop_std` is set
+    where the answer is handed over unfinished, at that level.
     """
 
     name: str
@@ -43,6 +48,25 @@ class Node:
     grid: Grid
     inputs: Mapping[str, EdgeInput] = field(default_factory=dict)
     stop_std: float | None = None
+    decoded: Grid | None = None
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codecs that its inputs pass on their way, each once."""
+        spaces = [space for name, given in self.inputs.items() for space in self.path(name)]
+        return tuple(dict.fromkeys(space for space in spaces if space != PIXELS))
+
+    def path(self, key: str) -> tuple[str, ...]:
+        """The spaces between which an input is carried; empty where it stays in its own."""
+        given = self.inputs[key]
+        if isinstance(self.stage, PipelineStage) or {*given.spaces, given.grid.space} == {self.grid.space}:
+            return ()
+        return (*given.spaces, given.grid.space, self.grid.space)
+
+    def channels_of(self, key: str) -> int:
+        """How many channels an input has when the stage sees it: what is encoded last of all, has the latents'."""
+        low = self.inputs[key].grid
+        return low.channels if low.space == self.grid.space else self.grid.channels
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -90,10 +114,17 @@ def _node(spec: CascadeSpec, found: Application, grids: Grids) -> Node:
         raise SpecError(place(found.index, stage.name, "out.size"), "is given nowhere.", fix)
     inputs = {}
     for key, reading in found.inputs.items():
-        low = grids.low(stage.name, key, found.iteration)
+        low = grids.low(stage, key, found.iteration)
         assert low is not None, "a stage's own grid is known only where its inputs' are, or is checked first"
-        inputs[key] = EdgeInput(reading.parents, reading.edge, low)
-    return Node(found.name, stage, found.index, found.iteration, grid, inputs, _stop_std(spec, stage.name))
+        again = key == "low" and found.iteration > 1
+        spaces = (grid.space,) if again else tuple(space_of(spec, name) for name in stage.inputs[key].parents)
+        high = grid if isinstance(stage, PipelineStage) else before_entering(spec.codecs, low, grid)
+        assert high is not None, "codecs that are not declared are refused first"
+        inputs[key] = EdgeInput(reading.parents, reading.edge, low, spaces, high)
+    stop_std, decoded = _stop_std(spec, stage.name), seen_in(spec.codecs, grid, PIXELS)
+    return Node(
+        found.name, stage, found.index, found.iteration, grid, inputs, stop_std, None if decoded == grid else decoded
+    )
 
 
 def _stop_std(spec: CascadeSpec, name: str) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import field_validator
 
@@ -80,20 +79,3 @@ class InputSpec(Spec):
     channels: Count = 3
     size: Sizes
     space: str = PIXELS
-
-
-class CodecSpec(Spec):
-    """An autoencoder whose latent space stages may work in: latent = (code - shift) * scale."""
-
-    kind: Literal["diffusers"] = "diffusers"
-    load: str
-    channels: Count = 4
-    scale: float = 1.0
-    shift: float = 0.0
-
-    @field_validator("scale")
-    @classmethod
-    def _keeps_something(cls, value: float) -> float:
-        if value == 0:
-            raise ValueError("scale is 0, which leaves nothing of a latent. Give the codec's own, say 0.18215.")
-        return value

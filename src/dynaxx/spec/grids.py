@@ -6,37 +6,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dynaxx.spec.codec import CodecSpec
 from dynaxx.spec.edge import DEFAULT_KERNEL, EdgeSpec
 from dynaxx.spec.grid import Grid, by_x
+from dynaxx.spec.misfit import Misfit
 from dynaxx.spec.passes import passes
 from dynaxx.spec.problem import Problem, place
-from dynaxx.spec.stage import StageSpec
+from dynaxx.spec.spaces import seen_in, space_of, working_space
+from dynaxx.spec.stage import PipelineStage, StageSpec
 from dynaxx.spec.topology import INPUT, order
 
 if TYPE_CHECKING:
     from dynaxx.spec.cascade import CascadeSpec
 
 
-class Misfit(Exception):
-    """A size that cannot be: the key below the stage, what is wrong, the way out."""
-
-
 @dataclass(frozen=True)
 class Grids:
     """What is known of the grids: `outs[stage]` holds one per pass, `lows[stage, input]` the first pass's.
 
-    A grid is None where it follows from a size that only a run gives.
+    A low grid is that of the merged parents in the space where the edge works. A grid is None where it follows from a
+    size that only a run gives.
     """
 
     outs: dict[str, list[Grid | None]] = field(default_factory=dict)
     lows: dict[tuple[str, str], Grid | None] = field(default_factory=dict)
     given: dict[str, Grid] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    codecs: Mapping[str, CodecSpec] = field(default_factory=dict)
 
-    def low(self, stage: str, key: str, iteration: int) -> Grid | None:
+    def low(self, stage: StageSpec, key: str, iteration: int) -> Grid | None:
         """The grid of an input at a pass (from 1): after the first, `low` is the pass before."""
-        again = key == "low" and iteration > 1
-        return self.outs[stage][iteration - 2] if again else self.lows[stage, key]
+        if key != "low" or iteration == 1:
+            return self.lows[stage.name, key]
+        before = self.outs[stage.name][iteration - 2]
+        return before and seen_in(self.codecs, before, working_space(stage, stage.inputs[key], [before.space]))
 
     def of(self, name: str) -> Grid | None:
         """The grid of a stage's answer (its last pass), or of `input.NAME`."""
@@ -54,21 +57,30 @@ def kernels(edge: EdgeSpec, size: tuple[int, ...]) -> tuple[str, ...]:
 
 def resolve(spec: CascadeSpec, size: tuple[int, ...] | None = None) -> Grids:
     """All grids of a cascade whose edges name stages that exist; `size` is that of stages without inputs."""
-    grids = Grids(given={f"{INPUT}{name}": Grid(i.channels, i.size, i.space) for name, i in spec.inputs.items()})
+    given = {f"{INPUT}{name}": Grid(i.channels, i.size, i.space) for name, i in spec.inputs.items()}
+    grids = Grids(given=given, codecs=spec.codecs)
     grids.problems.extend(_roots(spec, size) if size else ())
     for index in order(spec.stages):
         stage = spec.stages[index]
         for name, edge in stage.inputs.items():
-            grids.lows[stage.name, name] = merged(edge, grids)
+            try:
+                grids.lows[stage.name, name] = merged(spec, stage, edge, grids)
+            except Misfit as misfit:
+                grids.lows[stage.name, name] = None
+                grids.problems.append(_problem(misfit, index, stage, name))
         basis = main_input(stage)
         low = grids.lows[stage.name, basis] if basis else None
         try:
-            grids.outs[stage.name] = _passes(stage, basis, low, size)
+            grids.outs[stage.name] = _passes(stage, basis, low, size, grids.codecs)
         except Misfit as misfit:
-            key, what, fix = misfit.args
-            grids.problems.append(Problem(place(index, stage.name, key), what, fix))
+            grids.problems.append(_problem(misfit, index, stage, basis))
             grids.outs[stage.name] = [None] * passes(stage)
     return grids
+
+
+def _problem(misfit: Misfit, index: int, stage: StageSpec, name: str | None) -> Problem:
+    key, what, fix = misfit.args
+    return Problem(place(index, stage.name, key or f"inputs.{name}"), what, fix)
 
 
 def main_input(stage: StageSpec) -> str | None:
@@ -76,14 +88,22 @@ def main_input(stage: StageSpec) -> str | None:
     return "low" if "low" in stage.inputs else next(iter(stage.inputs), None)
 
 
-def merged(edge: EdgeSpec, grids: Grids) -> Grid | None:
-    """The grid that the parents are merged on: the first parent's; `concat` adds up the channels."""
-    parents = [grids.of(name) for name in edge.parents]
+def merged(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec, grids: Grids) -> Grid | None:
+    """The grid that the parents are merged on: the first parent's, in the space where the edge works.
+
+    `concat` adds up the channels.
+
+    Raises:
+        Misfit: where a parent cannot be encoded as it is.
+    """
+    space = working_space(stage, edge, [space_of(spec, name) for name in edge.parents])
+    known = [grids.of(name) for name in edge.parents]
+    parents = [grid and seen_in(spec.codecs, grid, space) for grid in known]
     first = parents[0]
     if edge.merge != "concat" or first is None:
         return first
-    known = [grid for grid in parents if grid is not None]
-    return replace(first, channels=sum(grid.channels for grid in known)) if len(known) == len(parents) else None
+    counts = [grid.channels for grid in parents if grid is not None]
+    return replace(first, channels=sum(counts)) if len(counts) == len(parents) else None
 
 
 def _roots(spec: CascadeSpec, size: tuple[int, ...]) -> list[Problem]:
@@ -96,7 +116,13 @@ def _roots(spec: CascadeSpec, size: tuple[int, ...]) -> list[Problem]:
     return [Problem("size", what, "Set each stage's own, such as `NAME.out.size`.")]
 
 
-def _passes(stage: StageSpec, basis: str | None, low: Grid | None, size: tuple[int, ...] | None) -> list[Grid | None]:
+def _passes(
+    stage: StageSpec,
+    basis: str | None,
+    low: Grid | None,
+    size: tuple[int, ...] | None,
+    codecs: Mapping[str, CodecSpec],
+) -> list[Grid | None]:
     out, found = stage.out, list[Grid | None]()
     if basis is None:
         if out.scale is not None:
@@ -104,13 +130,16 @@ def _passes(stage: StageSpec, basis: str | None, low: Grid | None, size: tuple[i
         fixed = size or out.size
         return [Grid(out.channels, fixed, out.space) if fixed else None] * passes(stage)
     for number in range(passes(stage)):
-        low = _out(stage, basis, low, number)
+        low = _out(stage, basis, low, number, codecs)
         found.append(low)
     return found
 
 
-def _out(stage: StageSpec, basis: str, low: Grid | None, number: int) -> Grid | None:
+def _out(stage: StageSpec, basis: str, low: Grid | None, number: int, codecs: Mapping[str, CodecSpec]) -> Grid | None:
+    """The grid of a pass; a scale refers to the low input as the stage would see it without any resizing."""
     out = stage.out
+    if low is not None and (out.size is None or out.scale is not None):
+        low = low if isinstance(stage, PipelineStage) else seen_in(codecs, low, out.space)
     if low is None:
         return Grid(out.channels, out.size, out.space) if out.size else None
     wanted = _scaled(out.scale, low) if out.scale is not None else low.size

@@ -10,6 +10,7 @@ from dynaxx.spec.edge import EdgeSpec
 from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.grids import Grids, kernels
 from dynaxx.spec.plain import plain
+from dynaxx.spec.spaces import space_of, working_space
 from dynaxx.spec.stage import StageSpec
 
 
@@ -37,6 +38,11 @@ def edge_as_resolved(spec: CascadeSpec, stage: StageSpec, edge: EdgeSpec, grids:
     said["resize"] = list(kernels(edge, out.size)) if out else loose
     said["from"] = [_read(spec, name, grids) for name in edge.parents]
     said["mask"] = _read(spec, edge.mask, grids) if edge.mask else None
+    said.pop("resize_in", None)
+    theirs = [space_of(spec, name) for name in edge.parents]
+    space = working_space(stage, edge, theirs)
+    if {*theirs, space} != {stage.out.space}:
+        said["works_in"] = _space(spec, space)
     return said
 
 
@@ -47,7 +53,11 @@ def _read(spec: CascadeSpec, name: str, grids: Grids) -> dict[str, Any]:
 
 
 def _space(spec: CascadeSpec, name: str) -> Any:
-    return PIXELS if name == PIXELS else plain(spec.codecs[name])
+    """Pixels, or the codec: known by its identity where the file says it, else by where it lies."""
+    if name == PIXELS:
+        return PIXELS
+    codec = plain(spec.codecs[name])
+    return {key: value for key, value in codec.items() if key != "load"} if codec.get("id") else codec
 
 
 def _by_axis(groups: Mapping[str, Any]) -> dict[str, Any]:

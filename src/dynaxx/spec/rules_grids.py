@@ -9,6 +9,7 @@ from dynaxx.spec.grid import PIXELS, Grid, by_x
 from dynaxx.spec.grids import Grids, axes_problem
 from dynaxx.spec.passes import passes
 from dynaxx.spec.rules_edges import Fault
+from dynaxx.spec.spaces import before_entering, seen_channels, seen_in, space_of, working_space
 from dynaxx.spec.stage import DenoisingStage, PipelineStage, StageSpec
 
 if TYPE_CHECKING:
@@ -16,31 +17,20 @@ if TYPE_CHECKING:
 
 
 def parents(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
-    """All parents lie in the stage's space and have as many axes; those that are merged have equal channels.
-
-    A pipeline has a codec of its own, so what it reads and what it answers may lie in different spaces.
-    """
+    """All parents have as many axes as the stage; those that are merged have equal channels where the edge works."""
     out = grids.outs[stage.name][0]
     for key, edge in stage.inputs.items():
         known = [(name, grid) for name in edge.parents if (grid := grids.of(name))]
         for name, grid in known:
-            if grid.space != stage.out.space and not isinstance(stage, PipelineStage):
-                fix = f"Latents are not decoded or encoded between stages yet: set out.space to {grid.space!r}."
-                yield f"inputs.{key}", _spaces(name, grid.space, stage.out.space), fix
             if out and len(out.size) != len(grid.size):
                 what = f"has the axes {', '.join(grid.axes)} from {name!r}, but the output {', '.join(out.axes)}."
                 yield f"inputs.{key}", what, "Give both as many sizes."
-        if edge.merge not in (None, "concat") and len({grid.channels for _, grid in known}) > 1:
-            counts = ", ".join(f"{name!r} has {grid.channels}" for name, grid in known)
+        space = working_space(stage, edge, [space_of(spec, name) for name in edge.parents])
+        counted = {name: seen_channels(spec.codecs, grid, space) for name, grid in known}
+        if edge.merge not in (None, "concat") and len(set(counted.values())) > 1:
+            counts = ", ".join(f"{name!r} has {count}" for name, count in counted.items())
             fix = "Give the parents equal `out.channels`, or use `merge: concat`."
             yield f"inputs.{key}.merge", f"is {edge.merge!r} over different channels: {counts}.", fix
-
-
-def _spaces(name: str, theirs: str, ours: str) -> str:
-    def said(space: str) -> str:
-        return "in pixels" if space == PIXELS else f"in the latent space of codec {space!r}"
-
-    return f"expects a signal {said(ours)}, but {name!r} gives one {said(theirs)}."
 
 
 def masks(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
@@ -75,10 +65,13 @@ def letters(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault
 def no_shrinking(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
     """A bridge or refine stage never answers on a coarser grid than its low input's."""
     out, low = grids.outs[stage.name][0], grids.lows.get((stage.name, "low"))
-    if stage.role == "base" or not out or not low or len(out.size) != len(low.size) or out.space != low.space:
+    if stage.role == "base" or not out or not low or len(out.size) != len(low.size):
         return
-    if any(n < m for n, m in zip(out.size, low.size, strict=True)):
-        what = f"gives {by_x(out.size)}, smaller than its low input's {by_x(low.size)}."
+    if isinstance(stage, PipelineStage) and out.space != low.space:
+        return
+    high = seen_in(spec.codecs, out, low.space) if low.space in (out.space, PIXELS) else None
+    if high and any(n < m for n, m in zip(high.size, low.size, strict=True)):
+        what = f"gives {by_x(high.size)}, smaller than its low input's {by_x(low.size)}."
         yield "out", what, "A cascade goes up: raise the size or the scale."
 
 
@@ -87,20 +80,25 @@ def starts(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]
     out = grids.outs[stage.name][0]
     for key, edge in stage.inputs.items():
         low = grids.lows[stage.name, key] if not isinstance(stage, PipelineStage) else None
-        if edge.via == "start" and out and low and out.shape != low.shape:
+        high = out and low and before_entering(spec.codecs, low, out)
+        if edge.via == "start" and out and low and high and (high.size != low.size or _wrong_channels(low, out)):
             what = f"starts at {low}, but the stage answers on {out}."
             yield f"inputs.{key}.via", what, "Use a truncated process, which starts on any grid, or `via: concat`."
     first = grids.lows.get((stage.name, "low"))
     kind = stage.process.kind if isinstance(stage, DenoisingStage) else ""
-    if kind == "truncated" and first and first.channels != stage.out.channels:
+    if kind == "truncated" and first and first.space == stage.out.space and first.channels != stage.out.channels:
         what = f"is 'truncated' from {first.channels} channels to {stage.out.channels}."
         yield "process.kind", what, "Give both as many channels, or another process."
+
+
+def _wrong_channels(low: Grid, out: Grid) -> bool:
+    return low.space == out.space and low.channels != out.channels
 
 
 def repeated(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:
     """What a repeated stage answers with, it can read."""
     low = grids.lows.get((stage.name, "low"))
-    if passes(stage) > 1 and low and low.channels != stage.out.channels:
+    if passes(stage) > 1 and low and low.space == stage.out.space and low.channels != stage.out.channels:
         what = f"feeds {stage.out.channels} channels back to an input of {low.channels}."
         yield "repeat", what, "Give input and output as many channels."
 

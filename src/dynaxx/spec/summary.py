@@ -72,7 +72,7 @@ def _row(spec: CascadeSpec, found: Application, grids: Grids) -> NodeSummary:
         role=stage.role,
         kind=stage.kind,
         parents=parents_of(found.inputs.values()),
-        grids_in={key: _text(grids.low(stage.name, key, found.iteration)) for key in found.inputs},
+        grids_in={key: _text(grids.low(stage, key, found.iteration)) for key in found.inputs},
         grid_out=_text(grids.outs[stage.name][found.iteration - 1]),
         process=denoises.process.kind if denoises else None,
         steps=denoises.solver.steps if denoises else None,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dynaxx.spec import rules_edges, rules_exact, rules_grids, rules_names, rules_pipeline, rules_reach, rules_stages
+from dynaxx.spec import (
+    rules_edges,
+    rules_exact,
+    rules_grids,
+    rules_names,
+    rules_pipeline,
+    rules_reach,
+    rules_spaces,
+    rules_stages,
+)
 from dynaxx.spec.grids import Grids, resolve
 from dynaxx.spec.problem import Problem, place
 
@@ -29,7 +38,7 @@ def fits(spec: CascadeSpec, grids: Grids) -> list[Problem]:
     return [
         Problem(place(index, stage.name, key), what, fix)
         for index, stage in enumerate(spec.stages)
-        for rule in (*rules_grids.RULES, *rules_reach.RULES, *rules_exact.RULES)
+        for rule in (*rules_grids.RULES, *rules_spaces.RULES, *rules_reach.RULES, *rules_exact.RULES)
         for key, what, fix in rule(spec, stage, grids)
     ]
 

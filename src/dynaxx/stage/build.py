@@ -130,7 +130,7 @@ def _network(
     from dynaxx.stage.beside import Beside
 
     beside = Beside.of(stage)
-    channels = beside.channels({name: given.grid.channels for name, given in node.inputs.items()}, asks)
+    channels = beside.channels({name: node.channels_of(name) for name in node.inputs}, asks)
     channels += grid.channels if isinstance(stage, DiffusionStage) else 0
     network = described(stage.network, root)
     return make_network(network, grid=grid, in_channels=channels, told=len(beside.levels), condition=asks)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.codec import CodecSpec
 from dynaxx.spec.facts import Facts
-from dynaxx.spec.grid import PIXELS, CodecSpec, Grid
+from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.grids import Grids
 from dynaxx.spec.stage import PipelineStage, StageSpec
 
