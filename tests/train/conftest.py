@@ -1,6 +1,6 @@
-"""Lets the tests of this folder share the numpy reference."""
+"""Lets the tests of this folder share tiny cascades, and the stages' tiny codecs."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "stage")]

@@ -14,6 +14,7 @@ from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.data import FolderData
 from dynaxx.spec.graph import nodes
+from dynaxx.train.carried import Kept
 from dynaxx.train.material import gather
 from dynaxx.train.pairs import Batch, Pairs
 
@@ -74,7 +75,7 @@ def test_conditions_are_withheld_by_their_share(tmp_path: Path) -> None:
 def test_a_share_of_low_inputs_is_what_the_parent_made(tmp_path: Path) -> None:
     spec = clean(bridge__train__generated=0.3)
     graph, material = nodes(spec), gather(spec, halves(), root=None, cache=tmp_path)
-    made = {"base": torch.full((2, 3, 4, 4), 0.5).numpy()}
+    made = {("bridge", "low", "base"): Kept(torch.full((2, 3, 4, 4), 0.5).numpy(), "")}
     batch: Batch = Pairs(spec.condition, graph, graph[1], material, generated=made).batch(range(1000))
     share = (batch.inputs["low"].source == 0.5).all(1).all(1).all(1).float().mean()
     assert share == pytest.approx(0.3, abs=0.04)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def save(
     Raises:
         RunError: if the folder cannot be written.
     """
-    spec = save_codecs(spec, codecs, folder)
+    spec = house_codecs(spec, codecs)
+    copy_codecs(spec, codecs, folder)
     for name, node in first_nodes(nodes(spec, size=size)).items():
         save_stage(spec, node, stages[name], folder)
     kept = [name for name, stage in stages.items() if isinstance(stage, SavesWeights)]
@@ -89,23 +91,27 @@ def save(
     return folder
 
 
-def save_codecs(spec: CascadeSpec, codecs: Codecs, folder: Path) -> CascadeSpec:
-    """Copy the codecs into the folder, and give the cascade as it is with them there, their identities written down.
+def house_codecs(spec: CascadeSpec, codecs: Codecs) -> CascadeSpec:
+    """The cascade as its folder has it: codecs inside it, with identity, scale and shift written down.
 
     A codec that is nowhere on this machine stays what the file calls it.
+    """
+    found = dict(spec.codecs)
+    for name in spec.codecs:
+        with suppress(RunError):
+            found[name] = codecs.settled(name).model_copy(update={"load": f"{CODECS}/{name}"})
+    return spec.model_copy(update={"codecs": found})
+
+
+def copy_codecs(housed: CascadeSpec, codecs: Codecs, folder: Path) -> None:
+    """Copy codecs to where the cascade says that they are, unless they are there already.
 
     Raises:
         RunError: if the folder cannot be written.
     """
-    found = dict(spec.codecs)
-    for name in spec.codecs:
-        try:
-            own = codecs.settled(name)
-        except RunError:
-            continue
-        codecs.copy(name, make_folder(folder / CODECS) / name)
-        found[name] = own.model_copy(update={"load": f"{CODECS}/{name}"})
-    return spec.model_copy(update={"codecs": found})
+    for name, codec in housed.codecs.items():
+        if codec.load == f"{CODECS}/{name}":
+            codecs.copy(name, make_folder(folder / CODECS) / name)
 
 
 def save_stage(

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dynaxx.engine.edges import carry
-from dynaxx.errors import RunError
+from dynaxx.engine.spaces import bring, entering
 from dynaxx.noise.denoiser import Input
 from dynaxx.signal.random import Draws
 from dynaxx.spec.edge import EdgeNoise, EdgeSpec
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.stage.stage import Request, Stage
-from dynaxx.store.atomic import WAYS_OUT, make_folder, publish
 from dynaxx.train.material import Material
+from dynaxx.train.parts import Parts
 from dynaxx.train.signals import encoded
 
 BATCH = 64
@@ -36,26 +33,21 @@ class Answers:
     """The stage's answer to each sample of the data, `(N, C, *size)` as the data is kept, in `file`.
 
     It sees the truth of its own inputs, so that its answer belongs to the same sample; a stage without inputs renews
-    the truth from half its noise (SDEdit, arXiv 2108.01073). Made in `parts`, each on disk before the next begins, so
-    that it can be stopped and goes on; a file under its own name is whole.
+    the truth from half its noise (SDEdit, arXiv 2108.01073). Made in parts, so that it can be stopped and goes on.
     """
 
     node: Node
     stage: Stage
-    sizes: Mapping[str, tuple[int, ...]]
+    grids: Mapping[str, Grid]
     material: Material
     device: torch.device
     file: Path
 
     @property
-    def parts(self) -> int:
-        """How many parts there are."""
-        return -(-len(self.material.signals) // BATCH)
-
-    @property
-    def missing(self) -> bool:
-        """Whether something is left to be made."""
-        return not self.file.exists()
+    def parts(self) -> Parts:
+        """The file, part by part."""
+        truth = self.material.truth(self.node.grid).values
+        return Parts(self.file, truth.shape, truth.dtype, BATCH)
 
     def make(self, part: int) -> None:
         """Make one part, if it is not there yet; the parts before it are.
@@ -63,67 +55,27 @@ class Answers:
         Raises:
             RunError: where it cannot be written.
         """
-        try:
-            if self._done() <= part:
-                self._append(part)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise RunError(
-                str(self.file), f"cannot be written: {reason}.", WAYS_OUT.get(error.errno or 0, "")
-            ) from error
+        parts = self.parts
+        if parts.done > part:
+            return
+        self.stage.to(self.device)
+        answer = _answer(self.node, self.stage, self.grids, self.material, parts.rows(part), self.device)
+        kept = answer.clamp(-1, 1) if self.node.grid.space == PIXELS else answer
+        parts.write(part, encoded(kept, parts.dtype))
 
     def finish(self) -> None:
         """Give the file its name, and remove what other weights or settings had made."""
-        if self.missing:
-            publish(self._aside, self.file)
+        if self.parts.missing:
+            self.parts.finish()
             for stale in self.file.parent.iterdir():
                 if stale != self.file:
                     stale.unlink()
-
-    def read(self) -> NDArray[Any]:
-        """The answers, in order."""
-        return np.load(self.file, mmap_mode="r", allow_pickle=False)
-
-    @property
-    def _aside(self) -> Path:
-        return self.file.with_name(f".{self.file.name}.part")
-
-    @property
-    def _truth(self) -> NDArray[Any]:
-        return self.material.signals.arrays[self.node.grid.size]
-
-    def _done(self) -> int:
-        """The parts that are surely on disk: the last one may be there in name only, if the power went."""
-        if not self._aside.exists():
-            return 0
-        each = BATCH * self._truth[0].nbytes
-        return max(0, (self._aside.stat().st_size - len(self._header())) // each - 1)
-
-    def _append(self, part: int) -> None:
-        self.stage.to(self.device)
-        rows = range(part * BATCH, min((part + 1) * BATCH, len(self.material.signals)))
-        answer = _answer(self.node, self.stage, self.sizes, self.material, rows, self.device)
-        header, truth = self._header(), self._truth
-        make_folder(self.file.parent)
-        with self._aside.open("r+b" if self._aside.exists() else "w+b") as file:
-            file.write(header)
-            file.seek(len(header) + part * BATCH * truth[0].nbytes)
-            file.truncate()
-            file.write(encoded(answer.clamp(-1, 1), truth.dtype).tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _header(self) -> bytes:
-        truth, buffer = self._truth, io.BytesIO()
-        facts = {"descr": np.lib.format.dtype_to_descr(truth.dtype), "fortran_order": False, "shape": truth.shape}
-        np.lib.format.write_array_header_1_0(buffer, facts)
-        return buffer.getvalue()
 
 
 def _answer(
     node: Node,
     stage: Stage,
-    sizes: Mapping[str, tuple[int, ...]],
+    grids: Mapping[str, Grid],
     material: Material,
     rows: range,
     device: torch.device,
@@ -132,12 +84,14 @@ def _answer(
     condition = material.condition.take([material.asked[row] for row in rows]).to(device)
     spec, inputs = node.stage, dict[str, Input]()
     for name, given in node.inputs.items():
-        parents = [material.signals.at(sizes[parent], rows).to(device) for parent in given.parents]
-        inputs[name] = carry(given.edge, parents, node.grid.size, draws.scoped(f"{draws.scope}.{name}"))
+        scoped, codecs = draws.scoped(f"{draws.scope}.{name}"), material.codecs
+        truths = [material.truth(grids[parent]).at(rows).to(device) for parent in given.parents]
+        parents, enter = bring(given, truths, codecs, scoped), entering(node, name, codecs, scoped)
+        inputs[name] = carry(given.edge, parents, given.high.size, scoped, enter=enter)
     if not inputs:
         std = RENEWED_FROM_STD
         edge = EdgeSpec(from_=node.name, via="start", noise=EdgeNoise(std=std))
-        truth = material.signals.at(node.grid.size, rows).to(device)
+        truth = material.truth(node.grid).at(rows).to(device)
         spec, inputs = spec.model_copy(update={"inputs": {"low": edge}}), {"low": _noisy(truth, std, draws)}
     return stage.run(Request(spec, node.grid, inputs, condition, draws, device)).cpu()
 

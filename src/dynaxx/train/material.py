@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
+
+import torch
 
 from dynaxx.data.open import open_data
 from dynaxx.data.sample import Dataset
@@ -15,11 +18,15 @@ from dynaxx.errors import DataError, SpecError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.data import BundledData, DataSpec, EmojiData, FolderData
-from dynaxx.spec.graph import nodes
+from dynaxx.spec.graph import Node, nodes
+from dynaxx.spec.grid import PIXELS, Grid
+from dynaxx.spec.identity import digest
 from dynaxx.spec.plain import plain
 from dynaxx.spec.stage import TRAINABLE
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.condition import Condition, encode
 from dynaxx.stage.text_encoder import make_text_encoder
+from dynaxx.train.carried import Carrier, Carry, Kept
 from dynaxx.train.signals import Signals, Size, keep_signals, read_signals
 
 KERNEL = "bicubic-antialias"
@@ -33,13 +40,27 @@ GIVEN = "given"
 class Material:
     """The signals, and one condition per different caption and label: sample i is asked for `condition[asked[i]]`.
 
-    A share `withheld` of the groups is for those stages only that learn from `all` of the data.
+    A share `withheld` of the groups is for those stages only that learn from `all` of the data. `truths` are the
+    signals on the grids of the stages, `carried` those that a stage reads of a parent, by (node, input, parent), where
+    they are decoded or encoded first; `carrier` does the same to what a parent makes of the data.
     """
 
     signals: Signals
     condition: Condition
     asked: tuple[int, ...]
-    withheld: float = 0.0
+    withheld: float
+    truths: Mapping[Grid, Kept]
+    carried: Mapping[tuple[str, str, str], Kept]
+    carrier: Carrier
+
+    @property
+    def codecs(self) -> Codecs:
+        """The codecs of the cascade."""
+        return self.carrier.codecs
+
+    def truth(self, grid: Grid) -> Kept:
+        """The data on a stage's grid."""
+        return self.truths[grid]
 
     def groups(self, part: Part) -> dict[int, str]:
         """The group of each sample in a part of the data, by the sample's index."""
@@ -47,23 +68,63 @@ class Material:
         return {index: fact.group for index, fact in facts if belongs(fact.group, self.withheld, part)}
 
 
-def gather(spec: CascadeSpec, data: Dataset | None, *, root: Path | None, cache: Path, kept: bool = False) -> Material:
+def gather(
+    spec: CascadeSpec,
+    data: Dataset | None,
+    *,
+    root: Path | None,
+    cache: Path,
+    kept: bool = False,
+    codecs: Codecs | None = None,
+    device: torch.device = torch.device("cpu"),
+    note: Callable[[str], None] = lambda text: None,
+) -> Material:
     """Decode or reopen the data of a cascade, check that it fits, and encode its captions and labels.
 
     Files on disk are decoded again only where they changed; a dataset that is given, always, unless it was just `kept`.
+    Latents are made of the decoded data once per codec.
 
     Raises:
         SpecError: where no data is named, or the grids do not fit it.
         DataError: where it cannot be used.
+        RunError: where it cannot be written.
     """
-    sizes = tuple(dict.fromkeys(node.grid.size for node in nodes(spec)))
+    graph = nodes(spec)
+    sizes = tuple(dict.fromkeys((node.decoded or node.grid).size for node in graph))
     signals = (read_signals(cache / GIVEN) if kept and data is not None else None) or _signals(
         spec, data, sizes, root, cache
     )
-    _check_channels(spec, signals)
+    _check_channels(graph, signals)
     _check_asked(spec.condition, signals)
     withheld = 0.0 if data is not None else getattr(spec.data, "withheld", 0.0)
-    return Material(signals, *_condition(spec.condition, signals), withheld)
+    dtype = next(iter(signals.arrays.values())).dtype
+    carrier = Carrier(cache, codecs or Codecs(spec.codecs, root), dtype, device, note)
+    truths = _truths(graph, signals, carrier, getattr(spec.data, "kernel", KERNEL))
+    carried = _carried(graph, truths, carrier)
+    return Material(signals, *_condition(spec.condition, signals), withheld, truths, carried, carrier)
+
+
+def _truths(graph: Sequence[Node], signals: Signals, carrier: Carrier, kernel: str) -> dict[Grid, Kept]:
+    """The data on every grid that a stage answers on: as it is, or encoded."""
+    facts = [signals.fingerprint, kernel, sorted(signals.arrays), carrier.pixels.str]
+    pixels = {size: Kept(values, digest([*facts, size])) for size, values in signals.arrays.items()}
+    return {
+        node.grid: carrier.made(pixels[(node.decoded or node.grid).size], Carry(PIXELS, node.grid.space))
+        for node in graph
+    }
+
+
+def _carried(graph: Sequence[Node], truths: Mapping[Grid, Kept], carrier: Carrier) -> dict[tuple[str, str, str], Kept]:
+    """What the stages that are trained read of their parents."""
+    grids = {node.name: node.grid for node in graph}
+    return {
+        (node.name, name, parent): carrier.made(truths[grids[parent]], Carry.over(node, name, parent))
+        for node in graph
+        if isinstance(node.stage, TRAINABLE)
+        for name, given in node.inputs.items()
+        for parent in given.parents
+        if parent in grids
+    }
 
 
 def _signals(
@@ -101,13 +162,14 @@ def _stamp(spec: DataSpec, part: Part, sizes: tuple[Size, ...], root: Path | Non
     return hashlib.blake2b(json.dumps(known).encode(), digest_size=8).hexdigest()
 
 
-def _check_channels(spec: CascadeSpec, signals: Signals) -> None:
+def _check_channels(graph: Sequence[Node], signals: Signals) -> None:
     have = next(iter(signals.arrays.values())).shape[1]
-    for node in nodes(spec):
-        if node.grid.space != "pixels":
-            fix = "Train stages in pixels."
-            raise SpecError(f"stages.{node.index}.out.space", f"is {node.grid.space!r}, a latent space.", fix)
-        if node.grid.channels != have:
+    for node in graph:
+        if node.decoded is not None and node.decoded.channels != have:
+            problem = f"is {node.decoded.channels}, but the data has {have}."
+            fix = "Use a codec for signals like these."
+            raise SpecError(f"codecs.{node.grid.space}.signal_channels", problem, fix)
+        if node.decoded is None and node.grid.channels != have:
             problem = f"is {node.grid.channels}, but the data has {have}."
             raise SpecError(f"stages.{node.index}.out.channels", problem, f"Set it to {have}.")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dynaxx.engine.edges import carry
+from dynaxx.engine.spaces import entering
 from dynaxx.errors import SpecError
 from dynaxx.noise.denoiser import Input
 from dynaxx.noise.process import make_process
@@ -21,10 +21,11 @@ from dynaxx.spec.stage import DiffusionStage, RegressionStage
 from dynaxx.spec.training import TrainingSpec
 from dynaxx.stage.beside import Beside
 from dynaxx.stage.condition import Condition
+from dynaxx.train.carried import Kept, enters_once
 from dynaxx.train.levels import draw_strength, draw_times
 from dynaxx.train.material import Material
 from dynaxx.train.order import Order
-from dynaxx.train.signals import Size, decoded
+from dynaxx.train.signals import Size
 
 
 @final
@@ -45,7 +46,7 @@ class Pairs:
     """The n-th pair of a stage's training, a function of (seed, stage, n) alone, whatever the batches.
 
     The low input is the truth of its parent, the same data on the parent's grid, or with probability
-    `train.generated` what the frozen parent made of it (`generated`, by parent).
+    `train.generated` what the frozen parent made of it (`generated`, by node, input and parent).
     """
 
     def __init__(
@@ -55,24 +56,25 @@ class Pairs:
         node: Node,
         material: Material,
         *,
-        generated: Mapping[str, NDArray[Any]] | None = None,
+        generated: Mapping[tuple[str, str, str], Kept] | None = None,
         device: torch.device = torch.device("cpu"),
     ) -> None:
         assert isinstance(node.stage, DiffusionStage | RegressionStage)
         self.node, self.train, self.device = node, node.stage.train or TrainingSpec(), device
         self._dropout, self._material, self._generated = condition, material, generated or {}
         self._process = make_process(node.stage.process, node.grid) if isinstance(node.stage, DiffusionStage) else None
-        self._parents = {other.name: other.grid.size for other in graph}
         self._inputs = {name: node.inputs[name] for name in Beside.of(node.stage).names}
         groups, by_group = material.groups(self.train.part), self.train.draw == "by-group"
         self._order = Order.of(self.train.seed, node.stage.name, groups, by_group=by_group)
-        _check(node, self._inputs, self._parents)
+        _check(node, self._inputs, [other.name for other in graph])
+        if any(node.path(name) for name in self._inputs):
+            material.codecs.to(device)
 
     def batch(self, numbers: Sequence[int]) -> Batch:
         """The pairs with these numbers."""
         draws = Draws(self.train.seed, self.node.stage.name, tuple(numbers))
         rows = self._order.rows(numbers)
-        x = self._material.signals.at(self.node.grid.size, rows).to(self.device)
+        x = self._material.truth(self.node.grid).at(rows).to(self.device)
         inputs = {name: self._input(name, rows, draws) for name in self._inputs}
         x, inputs = self._cropped(x, inputs, draws)
         eps = draws.normal("eps", tuple(x.shape[1:]), device=self.device)
@@ -88,16 +90,19 @@ class Pairs:
         given = self._inputs[name]
         scoped = draws.scoped(f"{self.node.stage.name}.{name}")
         made = (draws.uniform("generated", ()) < self.train.generated).tolist()
-        parents = [self._parent(parent, rows, made).to(self.device) for parent in given.parents]
-        size = self.node.grid.size
-        strength = draw_strength(given.edge, scoped, len(size), self.device)
-        return replace(carry(given.edge, parents, size, scoped, strength=strength), redraw=None)
+        parents = [self._parent(name, parent, rows, made).to(self.device) for parent in given.parents]
+        strength = draw_strength(given.edge, scoped, len(self.node.grid.size), self.device)
+        entered = enters_once(self.node, name)  # and kept so
+        size = self.node.grid.size if entered else given.high.size
+        enter = None if entered else entering(self.node, name, self._material.codecs, scoped)
+        return replace(carry(given.edge, parents, size, scoped, strength=strength, enter=enter), redraw=None)
 
-    def _parent(self, name: str, rows: list[int], made: list[bool]) -> Tensor:
-        truth = self._material.signals.at(self._parents[name], rows)
-        if name in self._generated and any(made):
+    def _parent(self, name: str, parent: str, rows: list[int], made: list[bool]) -> Tensor:
+        key = self.node.name, name, parent
+        truth = self._material.carried[key].at(rows)
+        if key in self._generated and any(made):
             places = [i for i, generated in enumerate(made) if generated]
-            truth[places] = decoded(self._generated[name][[rows[i] for i in places]])
+            truth[places] = self._generated[key].at([rows[i] for i in places])
         return truth
 
     def _cropped(self, x: Tensor, inputs: dict[str, Input], draws: Draws) -> tuple[Tensor, dict[str, Input]]:
@@ -131,7 +136,7 @@ def window(x: Tensor, corners: Sequence[tuple[int, ...]], size: Size) -> Tensor:
     return torch.stack(parts)
 
 
-def _check(node: Node, inputs: Mapping[str, EdgeInput], known: Mapping[str, Size]) -> None:
+def _check(node: Node, inputs: Mapping[str, EdgeInput], known: Sequence[str]) -> None:
     for name, given in inputs.items():
         strange = [parent for parent in given.parents if parent not in known]
         if given.edge.mask:

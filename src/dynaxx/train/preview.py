@@ -16,6 +16,7 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.stage.stage import Stage
 from dynaxx.store.atomic import write_bytes
 from dynaxx.train.material import Material
@@ -28,20 +29,21 @@ def stage_preview(
     node: Node,
     stage: Stage,
     material: Material,
-    sizes: Mapping[str, tuple[int, ...]],
+    grids: Mapping[str, Grid],
     device: str,
     *,
     on_step: OnStep | None = None,
 ) -> Tensor | None:
-    """Rows: the truth of each input, the stage's sample, the truth; None for what is no picture."""
+    """Rows: the truth of each input, the stage's sample, the truth; latents decoded, None for what is no picture."""
     if not _pictures(node):
         return None
     rows = _spread(len(material.signals))
-    given = {parent: material.signals.at(sizes[parent], rows) for parent in node.parents}
+    given = {parent: material.truth(grids[parent]).at(rows) for parent in node.parents}
     samples = sampled(
         spec, {node.stage.name: stage}, material, rows, device, given=given, until=node.name, on_step=on_step
     )
-    return grid([*given.values(), samples[node.name], material.signals.at(node.grid.size, rows)])
+    seen = [_seen(x, grids[parent].space, material) for parent, x in given.items()]
+    return grid([*seen, samples[node.name], _truth(node, material, rows)])
 
 
 def chain_preview(
@@ -52,7 +54,7 @@ def chain_preview(
         return None
     rows = _spread(len(material.signals))
     samples = sampled(spec, stages, material, rows, device)
-    return grid([*samples.values(), material.signals.at(graph[-1].grid.size, rows)])
+    return grid([*samples.values(), _truth(graph[-1], material, rows)])
 
 
 def write_picture(x: Tensor | None, path: Path) -> None:
@@ -90,12 +92,26 @@ def sampled(
     facts = [material.signals.facts[row] for row in rows]
     labels = [fact.label for fact in facts if fact.label is not None] if spec.condition.label else None
     prompts = [fact.caption for fact in facts] if spec.condition.text else None
-    cascade, num = Cascade(spec, stages, runtime=Runtime(device=device)), 1 if prompts or labels else len(rows)
-    return cascade.sample(prompts, labels=labels, num=num, given=given, until=until, keep=True, on_step=on_step).stages
+    cascade = Cascade(spec, stages, codecs=material.codecs, runtime=Runtime(device=device))
+    num = 1 if prompts or labels else len(rows)
+    samples = cascade.sample(
+        prompts, labels=labels, num=num, given=given, until=until, keep=True, decode=True, on_step=on_step
+    )
+    return {**samples.stages, **samples.decoded}
 
 
 def _pictures(node: Node) -> bool:
-    return len(node.grid.size) == 2 and node.grid.channels in (1, 3)
+    shown = node.decoded or node.grid
+    return len(shown.size) == 2 and shown.channels in (1, 3)
+
+
+def _truth(node: Node, material: Material, rows: Sequence[int]) -> Tensor:
+    """The data itself, for latents too."""
+    return material.signals.at((node.decoded or node.grid).size, rows)
+
+
+def _seen(x: Tensor, space: str, material: Material) -> Tensor:
+    return x if space == PIXELS else material.codecs.of(space).decode(x)
 
 
 def _spread(count: int) -> list[int]:

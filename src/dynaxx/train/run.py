@@ -11,12 +11,13 @@ from typing import Any, final
 import torch
 
 from dynaxx.data.sample import Dataset
-from dynaxx.engine.folder import save_head
+from dynaxx.engine.folder import copy_codecs, house_codecs, save_head
 from dynaxx.engine.stop import Stop
 from dynaxx.errors import UsageError
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.problem import did_you_mean, listed
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.vocabulary import words_of, write_words
 from dynaxx.store.atomic import sweep
 from dynaxx.store.lock import Lock, locked
@@ -87,20 +88,23 @@ def train(
         StoppedError: after SIGINT or SIGTERM, when the step is done and saved.
     """
     folder, machine = RunFolder(Path(out)), Machine.of(device)
-    spec = settled(spec, root, folder.path)
+    codecs = Codecs(spec.codecs, root)
+    codecs.rehearse(nodes(spec), spec.codecs)
+    spec = settled(house_codecs(spec, codecs), root, folder.path)
     graph = nodes(spec)
     chosen, note = _chosen(spec, graph, stages), on_note or (lambda text: None)
     if data is None:
         check_apart(spec, folder.path)
     folder.make()
     with _alone(folder, machine) as lock, _own_draws(machine.device):
-        material = _material(spec, data, folder, machine)
+        material = _material(spec, data, folder, machine, codecs, note)
         session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note, lock)
         _check(session.standing, chosen)
         skipped = [name for name in chosen if session.standing.finished(name)]
         machine.wait()  # until all have looked, before one changes anything
         if machine.first:
             sweep(folder.path)  # only now: what is refused changes nothing
+            copy_codecs(spec, codecs, folder.path)
             _write_words(spec, material, folder)
             save_head(session.standing.head(), folder.path)
         _fit(session, chosen, skipped, machine)
@@ -147,13 +151,23 @@ def _alone(folder: RunFolder, machine: Machine) -> Iterator[Lock | None]:
         yield lock
 
 
-def _material(spec: CascadeSpec, data: Dataset | None, folder: RunFolder, machine: Machine) -> Material:
-    """The first process decodes and writes, the others read what it wrote."""
+def _material(
+    spec: CascadeSpec,
+    data: Dataset | None,
+    folder: RunFolder,
+    machine: Machine,
+    codecs: Codecs,
+    note: Callable[[str], None],
+) -> Material:
+    """The first process decodes, encodes and writes, the others read what it wrote."""
     if not machine.first:
         machine.wait()
-        return gather(spec, data, root=folder.path, cache=folder.data, kept=True)
-    material = gather(spec, data, root=folder.path, cache=folder.data)
-    machine.wait()
+    material = gather(
+        spec, data, root=folder.path, cache=folder.data, kept=not machine.first, codecs=codecs, device=machine.device,
+        note=note,
+    )  # fmt: skip
+    if machine.first:
+        machine.wait()
     return material
 
 

@@ -15,6 +15,7 @@ from dynaxx.engine.stop import Stop
 from dynaxx.signal.random import Draws
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import Grid
 from dynaxx.spec.identity import digest, stage_facts, stage_run_id, stage_weights_id
 from dynaxx.spec.stage import DiffusionStage, RegressionStage
 from dynaxx.stage.build import build_stages, weights_folder
@@ -23,6 +24,7 @@ from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.weights import load_weights
 from dynaxx.store.lock import Lock
+from dynaxx.train.carried import Carry, Kept
 from dynaxx.train.fit import fit
 from dynaxx.train.fitting import Fitting, Trainable
 from dynaxx.train.folder import RunFolder, with_steps
@@ -80,7 +82,7 @@ class Session:
         own = [node for node in self.graph if node.stage.name == name]
         train = training(self.spec, name)
         machine, stage = Machine.of(self.device, train.precision), self._fresh(own, train.seed)
-        made = self._generated(own[0], machine, stop) if train.generated else None
+        made = self._generated(own, machine, stop) if train.generated else None
         pairs = [
             Pairs(self.spec.condition, self.graph, node, self.material, generated=made, device=machine.device)
             for node in own
@@ -160,7 +162,7 @@ class Session:
 
         with fitting.ema.applied(), suppress(_NoPictureError):
             device = str(fitting.machine.device)
-            shown = stage_preview(self.spec, node, fitting.stage, self.material, self._sizes, device, on_step=look)
+            shown = stage_preview(self.spec, node, fitting.stage, self.material, self._grids, device, on_step=look)
             write_picture(shown, file)
             if validation.possible:
                 log.validated(node.stage.name, fitting.step, validation.measure(fitting.stage, on_step=look))
@@ -179,8 +181,8 @@ class Session:
         save_head(self.standing.head(), self.folder.path)
 
     @property
-    def _sizes(self) -> dict[str, tuple[int, ...]]:
-        return {node.name: node.grid.size for node in self.graph}
+    def _grids(self) -> dict[str, Grid]:
+        return {node.name: node.grid for node in self.graph}
 
     def _fresh(self, own: list[Node], seed: int) -> Trainable:
         """The stage with weights that depend on (seed, stage) alone."""
@@ -190,25 +192,42 @@ class Session:
         assert isinstance(stage, Diffusion | Regression)
         return stage
 
-    def _generated(self, node: Node, machine: Machine, stop: Stop) -> dict[str, Any]:
-        """What each parent makes of the data; the first process makes it, the others wait for every part."""
-        made = {}
+    def _generated(self, own: list[Node], machine: Machine, stop: Stop) -> dict[tuple[str, str, str], Kept]:
+        """What each parent makes of the data, as every pass of the stage reads it.
+
+        The first process makes it, the others wait for every part.
+        """
+        node, made = own[0], dict[tuple[str, str, str], Kept]()
         for parent in self._upstream(node):
             place = self.folder.notes(node.stage.name) / "generated" / parent.name
             file = place / f"{self._answer_id(parent)}.npy"
-            answers = Answers(parent, self._ready(parent), self._sizes, self.material, machine.device, file)
-            if answers.missing:
+            answers = Answers(parent, self._ready(parent), self._grids, self.material, machine.device, file)
+            missing = answers.parts.missing
+            if missing:
                 self.note(f"{parent.name} makes what {node.stage.name} learns from.")
-            for part in range(answers.parts if machine.anyone(answers.missing) else 0):
+            for part in range(answers.parts.count if machine.anyone(missing) else 0):
                 if machine.first:
                     answers.make(part)
                 if asked := asked_anywhere(stop, machine):
                     raise stop.error(f"stage {parent.name!r}, what {node.stage.name!r} learns from", asked)
             if machine.first:
                 answers.finish()
+                made |= self._read(own, parent, answers)
             machine.wait()
-            made[parent.name] = answers.read()
+            made |= self._read(own, parent, answers)
         return made
+
+    def _read(self, own: list[Node], parent: Node, answers: Answers) -> dict[tuple[str, str, str], Kept]:
+        """A parent's answers, decoded or encoded where an edge asks for it."""
+        kept, carrier = Kept(answers.parts.read(), answers.file.stem), self.material.carrier
+        return {
+            (node.name, name, parent.name): carrier.made(
+                kept, Carry.over(node, name, parent.name), folder=answers.file.parent
+            )
+            for node in own
+            for name, given in node.inputs.items()
+            if parent.name in given.parents
+        }
 
     def _answer_id(self, node: Node) -> str:
         """The id of what a stage makes of the data: its weights, all that it runs with, and the data."""

@@ -61,17 +61,20 @@ def channels(at: Place) -> Rule:
 
 
 def latents(at: Place) -> Rule:
-    """Latents have the scale and shift of this pipeline's codec."""
+    """Latents have the scale and shift of this pipeline's codec: those said, else those of the pipeline above."""
     declared, vae = at.codec(at.low), at.facts.parts.get("vae")
     if declared is None or vae is None:
         return
     fix = "Decode above and hand on pixels, or use stages of one codec."
-    if vae.get("latents_mean") is None:
-        yield at.says("scale of the latents", declared.scale, vae.get("scaling_factor"), fix, key=LOW)
-        if vae.get("shift_factor") is not None:
-            yield at.says("shift of the latents", declared.shift, float(vae["shift_factor"]), fix, key=LOW)
     above = at.all_facts.get(at.above.name) if at.above is not None else None
     theirs = above.parts.get("vae", {}) if above is not None else {}
+    own_shift = float(theirs.get("shift_factor") or 0) if theirs else None
+    scale = theirs.get("scaling_factor") if declared.scale is None else declared.scale
+    shift = own_shift if declared.shift is None else declared.shift
+    if vae.get("latents_mean") is None:
+        yield at.says("scale of the latents", scale, vae.get("scaling_factor"), fix, key=LOW)
+        if vae.get("shift_factor") is not None:
+            yield at.says("shift of the latents", shift, float(vae["shift_factor"]), fix, key=LOW)
     for key in ("_class_name", "latents_mean", "latents_std", "patch_size"):
         if key in theirs or key in vae:
             given, wanted = theirs.get(key), vae.get(key)
