@@ -166,6 +166,26 @@ def test_what_does_not_fit_is_told_by_a_rehearsal(said: dict[str, Any], problem:
         opened(spec).rehearse(Grid(spec.channels, latents, "vae"), Grid(spec.signal_channels, size))
 
 
+def test_statistics_of_other_channels_are_not_guessed_at(tmp_path: Path) -> None:
+    spec = saved("wan", tmp_path, channels=8)
+    with pytest.raises(SpecError, match=r"codecs.vae.scale: is left out, and AutoencoderKLWan has 4 numbers for 8"):
+        opened(spec)
+
+
+def test_what_cannot_be_rehearsed_without_memory_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Cosmos, whose wavelets lie on the CPU whatever device is asked for."""
+    codec, tried = opened(saved("kl", tmp_path)), []
+    real = type(codec.network).encode
+
+    def encode(self: Any, x: Tensor) -> Any:
+        tried.append(x.device.type)
+        return real(self, x + torch.zeros_like(x, device="cpu") if x.device.type == "meta" else x)
+
+    monkeypatch.setattr(type(codec.network), "encode", encode)
+    codec.rehearse(*grids("kl"))
+    assert tried == ["meta", "cpu"]
+
+
 def spoil(folder: Path, how: str) -> None:
     file = folder / WEIGHTS
     weights = load_file(file)

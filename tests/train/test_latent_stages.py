@@ -24,7 +24,7 @@ from dynaxx.spec.graph import nodes
 from dynaxx.spec.override import override
 from dynaxx.stage.codec import Codec
 from dynaxx.stage.codecs import Codecs
-from dynaxx.train import Every, train
+from dynaxx.train import Every, carried, train
 from dynaxx.train.material import Material, gather
 from dynaxx.train.pairs import Batch, Pairs
 
@@ -168,6 +168,31 @@ def test_latents_are_made_once_per_codec_and_scale(root: Path, tmp_path: Path) -
     other = material(latent(), own, cache)
     assert len(kept_files(cache)) == 9
     assert not torch.allclose(other.truth(grid).at([0]), first.truth(grid).at([0]))
+
+
+def test_encoding_goes_on_where_it_was_stopped(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, real = list[int](), Codec.encode
+
+    def encode(self: Codec, x: Tensor, *more: Any, **named: Any) -> Tensor:
+        seen.append(len(x))
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+        return real(self, x, *more, **named)
+
+    monkeypatch.setattr(carried, "EACH", 4)  # six parts, and one sample to learn the shape from
+    monkeypatch.setattr(Codec, "encode", encode)
+    spec, stop = two_stages(), 6
+    with pytest.raises(KeyboardInterrupt):
+        material(spec, root, tmp_path / "stopped")
+    assert not kept_files(tmp_path / "stopped")
+    seen.clear()
+    stop = 0
+    gone_on = material(spec, root, tmp_path / "stopped")
+    assert seen == [1, 4, 4, 4]  # the last part of four may not have been whole
+    seen.clear()
+    whole, grid = material(spec, root, tmp_path / "whole"), nodes(spec)[0].grid
+    assert len(seen) == 7
+    assert torch.equal(gone_on.truth(grid).at(range(24)), whole.truth(grid).at(range(24)))
 
 
 def test_a_posterior_is_sampled_once_per_sample_of_the_data(root: Path, tmp_path: Path) -> None:

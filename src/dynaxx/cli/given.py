@@ -79,7 +79,8 @@ def _read(path: Path, grid: Grid) -> Tensor:
     fits = not _is_array(path) and x.ndim == len(grid.shape) and x.shape[0] == grid.channels
     if tuple(x.shape) != grid.shape and not fits:
         shape = "x".join(map(str, x.shape))
-        raise DataError(str(path), f"is {shape} where {grid} is due.", "Give a picture, or an array of that shape.")
+        fix = "Give a picture, or an array of that shape." if grid.space == PIXELS else "Give the latents as an array."
+        raise DataError(str(path), f"is {shape} where {grid} is due.", fix)
     return x if tuple(x.shape) == grid.shape else resample(x.unsqueeze(0), grid.size, "bicubic-antialias")[0]
 
 

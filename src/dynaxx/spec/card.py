@@ -69,6 +69,7 @@ def _ask(spec: CascadeSpec, size: tuple[int, ...] | None) -> str:
         asked.append(f"field={_zeros(condition.field.channels, *nodes(spec, size=size)[0].grid.size)}")
     given = [f'"input.{name}": {_zeros(1, due.channels, *due.size)}' for name, due in spec.inputs.items()]
     asked += [f"given={{{', '.join(given)}}}"] if given else []
+    asked += ["decode=True"] if nodes(spec, size=size)[-1].decoded else []
     return ", ".join([*asked, "seed=0"])
 
 

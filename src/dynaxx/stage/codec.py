@@ -16,6 +16,8 @@ from dynaxx.spec.grid import PIXELS, Grid
 
 BATCH = 16
 """Samples that pass the autoencoder at once: signals are larger than what a cascade's stages work on."""
+REFUSALS = TypeError, ValueError, RuntimeError, NotImplementedError, AssertionError, IndexError
+"""What a network raises that is given something else than it was made for."""
 LATENTS = ("latents", "latent")
 """What autoencoders without a posterior call their codes."""
 
@@ -31,13 +33,12 @@ class Codec:
         self.name, self.network = name, network.eval().requires_grad_(False)
         self._autoencoder: Any = self.network
         scale, shift = own_constants(network)
-        self.spec = spec.model_copy(
-            update={
-                "id": identity,
-                "scale": scale if spec.scale is None else spec.scale,
-                "shift": shift if spec.shift is None else spec.shift,
-            }
-        )
+        known = {
+            "id": identity,
+            "scale": self._fitting("scale", scale, spec.channels) if spec.scale is None else spec.scale,
+            "shift": self._fitting("shift", shift, spec.channels) if spec.shift is None else spec.shift,
+        }
+        self.spec = spec.model_copy(update=known)
 
     @torch.no_grad()
     def encode(self, x: Tensor, draws: Draws | None = None, *, purpose: str = "posterior") -> Tensor:
@@ -69,26 +70,39 @@ class Codec:
         self.network.to(device)
 
     def rehearse(self, latents: Grid, signal: Grid) -> None:
-        """See that signals on one grid and latents on the other lead to each other; nothing is computed.
+        """See that signals on one grid and latents on the other lead to each other.
+
+        Nothing is computed, but for autoencoders that cannot do without: they are tried on one sample.
 
         Raises:
             SpecError: if the autoencoder cannot work on them, or makes something else of them.
         """
-        with torch.device("meta"):
-            network = type(self._autoencoder).from_config(self._autoencoder.config).eval()
-            code, _ = parted(self._tried(network.encode, signal))
-            self._see("encodes", signal, tuple(code.shape[1:]), latents)
-            x = tensor_of(self._tried(network.decode, latents))
-            self._see("decodes", latents, tuple(x.shape[1:]), signal)
+        self._see("encodes", signal, self._shape(lambda network, x: parted(network.encode(x))[0], signal), latents)
+        self._see("decodes", latents, self._shape(lambda network, z: tensor_of(network.decode(z)), latents), signal)
 
-    def _tried(self, call: Callable[[Tensor], Any], grid: Grid) -> Any:
+    @torch.no_grad()
+    def _shape(self, call: Callable[[Any, Tensor], Tensor], grid: Grid) -> tuple[int, ...]:
         try:
-            return call(torch.zeros(2, *grid.shape))
-        except (TypeError, ValueError, RuntimeError, NotImplementedError, AssertionError, IndexError) as error:
+            with torch.device("meta"):
+                empty = type(self._autoencoder).from_config(self._autoencoder.config).eval()
+                return tuple(call(empty, torch.zeros(1, *grid.shape)).shape[1:])
+        except REFUSALS:  # some bring tensors of their own, which lie elsewhere
+            pass
+        try:
+            device, dtype = self._at
+            return tuple(call(self._autoencoder, torch.zeros(1, *grid.shape, device=device, dtype=dtype)).shape[1:])
+        except REFUSALS as error:
             said = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
             problem = f"{type(self.network).__name__} cannot work on {grid} ({said})."
             fix = "Change the sizes, the codec's `channels`, `signal_channels` and `factor`, or the codec."
             raise SpecError(f"codecs.{self.name}", problem, fix) from error
+
+    def _fitting(self, key: str, own: PerChannel, channels: int) -> PerChannel:
+        """The autoencoder's own scale or shift; some have statistics that are not per channel."""
+        if isinstance(own, tuple) and len(own) != channels:
+            problem = f"is left out, and {type(self.network).__name__} has {len(own)} numbers for {channels} channels."
+            raise SpecError(f"codecs.{self.name}.{key}", problem, f"Set the codec's `{key}`, or its `channels`.")
+        return own
 
     def _see(self, does: str, given: Grid, found: tuple[int, ...], due: Grid) -> None:
         if found == due.shape:
