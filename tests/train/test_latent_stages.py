@@ -87,7 +87,7 @@ def test_a_latent_base_and_a_pixel_refine_stage_from_end_to_end(root: Path, tmp_
     shutil.copytree(root, tmp_path / "from")
     out, losses = tmp_path / "run", dict[str, list[float]]()
     trained = train(
-        two_stages(), root=tmp_path / "from", out=out, every=Every(preview=40),
+        two_stages(refine__train__steps=120), root=tmp_path / "from", out=out, every=Every(preview=40),
         on_step=lambda step: losses.setdefault(step.stage, []).append(step.loss),
     )  # fmt: skip
     assert trained.complete
