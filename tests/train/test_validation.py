@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def test_a_worse_stage_is_farther_from_the_truth(place: int, material: Material) -> None:
     spec = tiny(data__count=40)
     graph = nodes(spec)
-    node, sizes = graph[place], {n.name: n.grid.size for n in graph}
-    validation = Validation(spec, node, material, sizes, "cpu")
+    node, grids = graph[place], {n.name: n.grid for n in graph}
+    validation = Validation(spec, node, material, grids, "cpu")
     truth = material.signals.at(node.grid.size, range(40))
     found = [validation.measure(Teller(truth, std)) for std in (0.0, 0.4, 1.0)]
     assert [line["mmd2"] for line in found] == sorted(line["mmd2"] for line in found)
@@ -61,9 +62,9 @@ def test_a_worse_stage_is_farther_from_the_truth(place: int, material: Material)
 def test_withheld_samples_come_first(material: Material) -> None:
     spec = tiny(data__count=40)
     graph = nodes(spec)
-    sizes = {n.name: n.grid.size for n in graph}
-    apart = Material(material.signals, material.condition, material.asked, withheld=0.5)
-    validation = Validation(spec, graph[0], apart, sizes, "cpu")
+    grids = {n.name: n.grid for n in graph}
+    apart = replace(material, withheld=0.5)
+    validation = Validation(spec, graph[0], apart, grids, "cpu")
     line = validation.measure(Teller(torch.rand(40, 3, 4, 4), 0.0))
     assert line["of"] == "withheld"
     assert line["n"] == len(apart.groups("withheld")) < 40

@@ -43,7 +43,7 @@ def stage_preview(
         spec, {node.stage.name: stage}, material, rows, device, given=given, until=node.name, on_step=on_step
     )
     seen = [_seen(x, grids[parent].space, material) for parent, x in given.items()]
-    return grid([*seen, samples[node.name], _truth(node, material, rows)])
+    return grid([*seen, samples[node.name], truth_of(node, material, rows)])
 
 
 def chain_preview(
@@ -54,7 +54,7 @@ def chain_preview(
         return None
     rows = _spread(len(material.signals))
     samples = sampled(spec, stages, material, rows, device)
-    return grid([*samples.values(), _truth(graph[-1], material, rows)])
+    return grid([*samples.values(), truth_of(graph[-1], material, rows)])
 
 
 def write_picture(x: Tensor | None, path: Path) -> None:
@@ -100,14 +100,14 @@ def sampled(
     return {**samples.stages, **samples.decoded}
 
 
+def truth_of(node: Node, material: Material, rows: Sequence[int]) -> Tensor:
+    """The data itself on a node's grid, for latents what they stand for."""
+    return material.signals.at((node.decoded or node.grid).size, rows)
+
+
 def _pictures(node: Node) -> bool:
     shown = node.decoded or node.grid
     return len(shown.size) == 2 and shown.channels in (1, 3)
-
-
-def _truth(node: Node, material: Material, rows: Sequence[int]) -> Tensor:
-    """The data itself, for latents too."""
-    return material.signals.at((node.decoded or node.grid).size, rows)
 
 
 def _seen(x: Tensor, space: str, material: Material) -> Tensor:

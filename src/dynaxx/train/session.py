@@ -111,7 +111,7 @@ class Session:
         name, notes = node.stage.name, self.folder.notes(node.stage.name)
         tracker, due = open_tracker(self.report_to, self.folder.path), False
         log = Log(notes, every=self.every.log, since=fitting.step, waiting=waiting, tracker=tracker)
-        validation = Validation(self.spec, node, self.material, self._sizes, str(fitting.machine.device))
+        validation = Validation(self.spec, node, self.material, self._grids, str(fitting.machine.device))
 
         def first() -> None:
             if self.lock:

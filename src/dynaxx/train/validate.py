@@ -19,10 +19,11 @@ from dynaxx.metrics.mmd import mmd2
 from dynaxx.metrics.spectrum import log_ratio, octaves
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import TRAINABLE
 from dynaxx.stage.stage import Stage
 from dynaxx.train.material import Material
-from dynaxx.train.preview import sampled
+from dynaxx.train.preview import sampled, truth_of
 
 COUNT, LEAST = 64, 8
 
@@ -33,17 +34,17 @@ class Validation:
 
     `mmd2`: distance to the truth on the built-in features, 0 for a perfect stage. `detail_db`: power of its finest
     band over the truth's. `psnr_db`, where it has inputs: nearness to the truth of each. All with 95% intervals. The
-    draws are the same each time, so that what changes is the stage.
+    draws are the same each time, so that what changes is the stage. Latents are measured decoded, against the data.
     """
 
     def __init__(
-        self, spec: CascadeSpec, node: Node, material: Material, sizes: Mapping[str, tuple[int, ...]], device: str
+        self, spec: CascadeSpec, node: Node, material: Material, grids: Mapping[str, Grid], device: str
     ) -> None:
         self._spec, self._node, self._material, self._device = spec, node, material, device
         train = node.stage.train if isinstance(node.stage, TRAINABLE) else None
         self.of, self._rows = _chosen(material, all_known=train is not None and train.part == "all")
-        self._truth = material.signals.at(node.grid.size, self._rows)
-        self._given = {parent: material.signals.at(sizes[parent], self._rows) for parent in node.parents}
+        self._truth = truth_of(node, material, self._rows)
+        self._given = {parent: material.truth(grids[parent]).at(self._rows) for parent in node.parents}
         self._distance = _distance_to(self._truth) if len(self._rows) >= LEAST else None
 
     @property
@@ -61,7 +62,7 @@ class Validation:
         assert self._distance is not None
         found = {"mmd2": self._distance(made)}
         if self._truth.std() > 0:
-            found["detail_db"] = log_ratio(made, self._truth, octaves(node.grid.size))[-1].interval()
+            found["detail_db"] = log_ratio(made, self._truth, octaves(self._truth.shape[2:]))[-1].interval()
         if node.parents:
             found["psnr_db"] = mean_of(psnr(made, self._truth).clamp(max=100.0)).interval()
         ends = {f"{name}{end}": value for name, i in found.items() for end, value in _ends(i).items()}
