@@ -181,11 +181,14 @@ def test_a_run_can_be_asked_to_decode(root: Path) -> None:
 @pytest.mark.parametrize("posterior", ["mean", "sample"])
 def test_a_sample_is_the_same_in_any_batch_and_placement(root: Path, posterior: str) -> None:
     ends = {"size": [8, 8]}, LATENT | {"scale": 2}
-    whole = cascade(root, *ends, vae={"posterior": posterior}).sample(num=3, decode=True)
+    said = {"posterior": posterior}
+    whole = cascade(root, *ends, vae=said).sample(num=3, decode=True)
     moving = Runtime(batch_size=2, placement="one-at-a-time")
-    parts = cascade(root, *ends, moving, vae={"posterior": posterior}).sample(num=3, decode=True)
+    parts = cascade(root, *ends, moving, vae=said).sample(num=3, decode=True)
     torch.testing.assert_close(parts.x, whole.x)
     assert "evict-codec vae" in [name for name, _ in parts.trace.events]
+    spread = Runtime(batch_size=2, device="cpu", spread={"base": ("cpu",), "echo": ("cpu",)})
+    torch.testing.assert_close(cascade(root, *ends, spread, vae=said).sample(num=3, decode=True).x, whole.x)
 
 
 def test_a_missing_codec_is_told_before_anything_is_drawn(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.runtime import DEFAULT, Runtime
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.select import check_given, names_to_keep, select, to_decode, unfinished
-from dynaxx.engine.spread import run_spread
+from dynaxx.engine.spread import Spread, run_spread
 from dynaxx.engine.trace import Trace
 from dynaxx.errors import SpecError
 from dynaxx.plan.events import Event, codecs_of, events
@@ -176,7 +176,7 @@ class Cascade:
         keep = {*run.keep, *given, last}
         with torch.no_grad(), out_of_memory(), capped(self.runtime.on, self.runtime.memory_cap):
             if self.runtime.spread:
-                self._spread(run, chosen, shown)
+                self._spread(run, chosen, self.runtime.spread, shown)
             else:
                 self._carry_out(run, chosen, keep, shown)
         return run.samples(last, ask.prompts)
@@ -197,11 +197,11 @@ class Cascade:
         for event in events(chosen, keep=keep, decode=shown, placement=lie.placement, streamed=lie.streamed):
             run.execute(event)
 
-    def _spread(self, run: Run, chosen: Sequence[Node], shown: Collection[str]) -> None:
+    def _spread(self, run: Run, chosen: Sequence[Node], spread: Spread, shown: Collection[str]) -> None:
         """The nodes on their devices; codecs work where the run is."""
         for name in codecs_of(chosen, shown):
             run.execute(Event("fetch-codec", name))
-        run_spread(run, chosen, self.runtime.spread)
+        run_spread(run, chosen, spread)
         for node in chosen:
             if node.name in shown:
                 run.execute(Event("decode", node.name))
