@@ -67,7 +67,7 @@ def sample(
     settings, sizes = parse_settings(set or ()), parse_size(size)
     if prompts is not None:
         _check_alone({"--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--field": field})
-        _check_alone({"--from-stage": from_stage, "--input": input})
+        _check_alone({"--from-stage": from_stage, "--input": input, "--latents": latents})
         return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, batch, memory_cap)
     with loading():
         from dynaxx.cli.draw import Order, draw

@@ -99,10 +99,11 @@ def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep 
     asked = [min(number, job.total - 1) // job.num for number in numbers]
     prompts = [job.prompts[place] for place in asked] if job.prompts else None
     labels = [job.labels[place] for place in asked] if job.labels else None
-    samples = cascade.sample(prompts, labels=labels, seed=job.seed, ids=numbers, until=job.until, on_step=on_step)
-    space = samples.trace.nodes[-1].space
+    samples = cascade.sample(
+        prompts, labels=labels, seed=job.seed, ids=numbers, until=job.until, decode=True, on_step=on_step
+    )
     return tuple(
-        write_signal(samples.x[place], folder / f"{number:06d}", samples.provenance(place), space=space)
+        write_signal(samples.x[place], folder / f"{number:06d}", samples.provenance(place), space=samples.space)
         for place, number in enumerate(numbers)
         if number < job.total
     )
