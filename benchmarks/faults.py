@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -126,7 +126,7 @@ def prompt_shuffled(cascade: Cascade, name: str, strength: float) -> Cascade:
 
 
 def half_trained(cascade: Cascade, name: str, strength: float) -> Cascade:
-    """A network whose weights are off; an exact stage, which has none, is followed by a small random convolution."""
+    """A network whose weights are off; an exact stage, which has none, is followed by a random layer."""
     stage = cascade.stages[name]
     if not isinstance(stage, Diffusion):
         return after(convolved)(cascade, name, strength)
@@ -140,14 +140,15 @@ def half_trained(cascade: Cascade, name: str, strength: float) -> Cascade:
 
 
 def convolved(strength: float) -> Change:
-    """Something random of every channel, and of its neighbours, is added to every channel."""
+    """Something random of every channel, and of its neighbours, bent, is added to every channel."""
 
     def change(x: Tensor, request: Request) -> Tensor:
         rank, channels = x.ndim - 2, x.shape[1]
         filters = Draws(5, "spoilt", tuple(range(channels))).normal("filters", (channels, *[5] * rank))
         padded = torch.nn.functional.pad(x, (2, 2) * rank, mode="circular")
         convolve = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[rank - 1]
-        return x + strength * convolve(padded, filters / filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (rank + 1)))
+        unit = filters / filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (rank + 1))
+        return x + strength / 2 * torch.tanh(3 * convolve(padded, unit))
 
     return change
 
@@ -278,7 +279,7 @@ FAULTS = (
     Fault("low input shuffled", "low-ignored", shuffled, (1,), base=False),
     Fault("detail smoothed away", "over-smoothed", after(smoothed), (0.7, 1.0, 1.5)),
     Fault("contrast squeezed", "contrast", after(contrast), (0.2, 0.4)),
-    Fault("weights off", "weights", half_trained, (0.6, 1.0)),
+    Fault("weights off", "weights", half_trained, (1.0, 1.5)),
     Fault("wrong range at the edge", "range", before(in_range), (0, 1), base=False),
     Fault("wrong range of the answer", "range", after(in_range), (0,)),
     Fault("channel order at the edge", "channel-order", before(reordered), (1,), base=False),
@@ -308,12 +309,21 @@ def damage(healthy: Tensor, faulty: Tensor) -> float:
 
 
 def planted(
-    cascade: Cascade, name: str, fault: Fault, samples: Mapping[str, object], most_db: float = 30.0
+    cascade: Cascade,
+    name: str,
+    fault: Fault,
+    samples: Mapping[str, Any],
+    *,
+    healthy: Tensor | None = None,
+    most_db: float = 30.0,
 ) -> tuple[Cascade, float, float] | None:
-    """The cascade with the fault at the first strength that can be seen: (cascade, strength, dB); None if none can."""
-    healthy = cascade.sample(**samples).x
+    """The cascade with the fault at the first strength that can be seen: (cascade, strength, dB); None if none can.
+
+    `healthy` are the samples without it, where they are known.
+    """
+    before = cascade.sample(**samples).x if healthy is None else healthy
     for strength in fault.strengths:
         faulty = fault.plant(cascade, name, strength)
-        if (db := damage(healthy, faulty.sample(**samples).x)) <= most_db:
+        if (db := damage(before, faulty.sample(**samples).x)) <= most_db:
             return faulty, strength, db
     return None

@@ -20,11 +20,12 @@ import timing
 import torch
 from healthy import Bed, empirical_beds, gaussian_beds, trained_beds
 
+from dynaxx.engine.cascade import Cascade
+from dynaxx.lens.diagnose import diagnose, worst
+from dynaxx.lens.exam import examine
 from dynaxx.lens.open import Options, look
 
-NUM = 128
-EXAMS = 1e-6
-"""A budget that pays for exams and error table alone: what a fault is named by."""
+NUM = 96
 TRAINING_STEPS = 1500
 
 
@@ -54,13 +55,14 @@ class Planting:
 def plantings(beds: Sequence[Bed], known: Sequence[faults.Fault]) -> Iterator[Planting]:
     """Every fault in every stage of every bed where it can be and be seen."""
     for bed in beds:
+        asked = list(_prompts(bed))
+        samples = {"prompt": asked or None, "num": 1 if asked else 24, "seed": 9}
+        healthy = bed.cascade.sample(**samples).x
         for stage in bed.cascade.spec.stages:
             for fault in known:
                 if not _fits(bed, stage.name, fault):
                     continue
-                asked = list(_prompts(bed))
-                samples = {"prompt": asked or None, "num": 1 if asked else 32, "seed": 9}
-                planted = faults.planted(bed.cascade, stage.name, fault, samples)
+                planted = faults.planted(bed.cascade, stage.name, fault, samples, healthy=healthy)
                 if planted is not None:
                     found = Planting(bed.name, fault.name, fault.kind, stage.name, planted[1], *_said(planted[0]))
                     print(
@@ -86,16 +88,16 @@ def _prompts(bed: Bed) -> Sequence[str]:
     if bed.cascade.spec.condition.text is None:
         return ()
     samples = getattr(bed.cascade.stages[bed.cascade.spec.stages[0].name], "library").samples  # noqa: B009
-    return [sample.caption for sample in samples[:32]]
+    return [sample.caption for sample in samples[:24]]
 
 
-def _said(cascade) -> tuple[str | None, str | None]:  # noqa: ANN001
-    view = look(cascade, options=Options(num=NUM, budget=EXAMS))
-    for _ in view.steps():
-        pass
-    verdict = view.lensed().report.verdict
-    stage = None if verdict.stage is None else verdict.stage.split("@")[0]
-    return (stage, verdict.kind) if verdict.level == "fault" else (None, None)
+def _said(cascade: Cascade) -> tuple[str | None, str | None]:
+    """Stage and kind by the exams, from which the verdict names a fault."""
+    bench = look(cascade, options=Options(num=NUM)).bench
+    found = worst(diagnose(bench, [examine(bench, node) for node in bench.graph]), {})
+    if found is None or found.explanation is None:
+        return None, None
+    return found.exam.node.stage.name, found.explanation.kind
 
 
 def verdicts(beds: Sequence[Bed]) -> Iterator[tuple[str, str]]:

@@ -15,8 +15,12 @@ from dynaxx.signal.resample import KERNELS, resample
 
 ENOUGH, SURE = 0.7, 0.97
 """The least share of the misfit that an explanation takes away, and the share from which no other is looked for."""
+CLEARLY = 0.85
+"""The least share for a change of the answers that was fitted to them, since it takes something of any misfit."""
 HANDICAP = 0.01
 """What a fitted number costs, in shares explained: of two that explain as much, the simpler one is named."""
+ALIKE, EMPTY = 1.25, 0.01
+"""Powers by band within this factor of each other are alike; bands with a smaller share of all are left out."""
 MOST_AREA = 0.5
 """A patch that covers more of the grid than this is no patch."""
 Rerun = Callable[[Tensor], Tensor]
@@ -86,13 +90,22 @@ def _scored(kind: str, says: str, share: float, free: float = 0, at_input: bool 
 def _on_answers(suspect: Suspect) -> Iterator[Explanation]:
     pair, before = suspect.pair, max(misfit(suspect.pair), 1e-12)
     for undo in (*fixed(pair.x), *fitted(pair.x, pair.truth)):
-        after = misfit(suspect.changed(undo.apply(pair.x)))
-        yield _scored(undo.kind, undo.says, 1 - after / before, undo.free)
+        share = 1 - misfit(suspect.changed(undo.apply(pair.x))) / before
+        if share >= CLEARLY or not undo.free:
+            yield _scored(undo.kind, undo.says, share, undo.free)
     undo = equalised(pair)
     share = 1 - misfit(suspect.changed(undo.apply(pair.x))) / before
     ours, theirs = (band_amplitudes(signals).mean(0)[1:] for signals in (pair.x, pair.truth))
-    if float((theirs - ours).clamp_min(0).sum()) > 2 * float((ours - theirs).clamp_min(0).sum()):
+    if share >= CLEARLY and _even((theirs / ours.clamp_min(1e-12))[theirs > EMPTY * theirs.sum()]):
+        yield _scored("contrast", "contrast is off in all bands alike", share)
+    lost = float((theirs - ours).clamp_min(0).sum()) > 2 * float((ours - theirs).clamp_min(0).sum())
+    if lost and share >= CLEARLY:
         yield _scored(undo.kind, undo.says, share, undo.free)
+
+
+def _even(ratios: Tensor) -> bool:
+    """Whether all bands that hold something differ from the truth by nearly the same factor, and not by none."""
+    return bool(ratios.max() < ALIKE * ratios.min()) and abs(float(ratios.mean()) - 1) > ALIKE - 1
 
 
 def _on_input(suspect: Suspect) -> Iterator[Explanation]:
@@ -116,7 +129,8 @@ def _places(suspect: Suspect) -> Iterator[Explanation]:
     else:
         means = [signals.double().mean(0) for signals in (pair.x, pair.truth)]
         spreads = [signals.double().std(0) for signals in (pair.x, pair.truth)]
-        wrong = ((means[0] - means[1]).square() + (spreads[0] - spreads[1]).square()).mean(0)
+        chance = 3 * spreads[1].square() / len(pair.x)  # what two sets of one kind differ by
+        wrong = ((means[0] - means[1]).square() + (spreads[0] - spreads[1]).square() - chance).mean(0).clamp_min(0)
     share, area = concentrated(wrong)
     if area <= MOST_AREA:
         yield _scored("missing-patch", f"{100 * area:.0f}% of the grid is wrong", (share - area) / (1 - area), 1)

@@ -37,7 +37,7 @@ PLACE = 0.12
 """The least drift of a cell of the map."""
 EMPTY = 1.0
 """The least change of the power in a cell, as a natural logarithm."""
-STRAY = 0.045
+STRAY = 0.04
 """The least root mean square by which the shrunk answer strays from the low input beyond what its noise excuses."""
 LOST, LOST_SHARE, LOST_CHANCE = 0.15, 0.03, 0.005
 """Samples that stray by so much more are lost; the least share of them, and the chance of one in a healthy stage."""
