@@ -19,6 +19,8 @@ CLEARLY = 0.85
 """The least share for a change of the answers that was fitted to them, since it takes something of any misfit."""
 HANDICAP = 0.01
 """What a fitted number costs, in shares explained: of two that explain as much, the simpler one is named."""
+WHITE = 0.9
+"""The least share of the excess power that white noise explains, each band weighed by its chance error."""
 ALIKE, EMPTY = 1.25, 0.01
 """Powers by band within this factor of each other are alike; bands with a smaller share of all are left out."""
 MOST_AREA = 0.5
@@ -152,16 +154,16 @@ def concentrated(wrong: Tensor) -> tuple[float, float]:
 
 
 def _noise(suspect: Suspect) -> Iterator[Explanation]:
-    """White noise in the answers: too much power in every band, in proportion to its modes."""
-    x, truth = suspect.pair.x, suspect.pair.truth
-    excess = (band_amplitudes(x) - band_amplitudes(truth)).mean(0)[1:]
-    white = shares(x)[1:]
-    if float(excess.sum()) <= 0 or float(excess[-1]) <= 0:
+    """White noise in the answers: too much power in every band, in proportion to its modes, within chance."""
+    excess = (band_amplitudes(suspect.pair.x) - band_amplitudes(suspect.pair.truth))[:, 1:]
+    white, off = shares(suspect.pair.x)[1:], excess.mean(0)
+    weight = 1 / (excess.var(0) / len(excess)).clamp_min(1e-20)
+    variance = float((off * white * weight).sum() / (white.square() * weight).sum())
+    if variance <= 0 or not {"band", "grain", "stray"} & suspect.alarms:
         return
-    likeness = float(excess @ white / (excess.norm() * white.norm()))
-    if {"band", "grain", "stray"} & suspect.alarms and likeness > 0.9:
-        std = float(excess.sum() / white.sum()) ** 0.5
-        yield _scored("noise-left", f"white noise of std {std:.2f} is left in its answers", likeness)
+    left = float(((off - variance * white).square() * weight).sum() / (off.square() * weight).sum())
+    if 1 - left > WHITE:
+        yield _scored("noise-left", f"white noise of std {variance**0.5:.2f} is left in its answers", 1 - left)
 
 
 def _ignored(suspect: Suspect) -> Iterator[Explanation]:
