@@ -8,6 +8,7 @@ three seeds. The hand-over gap is the distance to real pictures that is due to t
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from torch import Tensor
 from dynaxx import Cascade
 from dynaxx.metrics.builtin import Builtin
 from dynaxx.metrics.features import Standard
+from dynaxx.metrics.interval import Estimate
 from dynaxx.metrics.kernels import Gaussian
 from dynaxx.metrics.mmd import mmd2
 from dynaxx.metrics.pairwise import Pairwise
@@ -99,7 +101,7 @@ def gap(cascade: Cascade, real: Real) -> Pairwise:
 
 
 def told_against_untold(setting: Setting, folder: Path) -> list[Result]:
-    """The difference of the gaps, told less untold, by seed and over all seeds."""
+    """The difference of the gaps, told less untold: over all seeds (Student), and each by its samples."""
     gaps: dict[bool, list[Pairwise]] = {True: [], False: []}
     for seed in setting.seeds:
         for told in gaps:
@@ -111,21 +113,26 @@ def told_against_untold(setting: Setting, folder: Path) -> list[Result]:
             gaps[told].append(gap(Cascade.from_pretrained(trained.folder), real))
     each = [told - untold for told, untold in zip(gaps[True], gaps[False], strict=True)]
     found = [_result(f"gap_told_minus_untold_seed_{s}", one) for s, one in zip(setting.seeds, each, strict=True)]
-    told, untold = (_mean(gaps[key]) for key in (True, False))
-    difference = _result("gap_told_minus_untold", told - untold, target=0.0)
-    return [difference, _result("gap_told", told, peer=untold.value), *found]
+    difference = _over_seeds("gap_told_minus_untold", [one.value for one in each], target=0.0)
+    told, untold = ([gap.value for gap in gaps[key]] for key in (True, False))
+    return [difference, _over_seeds("gap_told", told, peer=sum(untold) / len(untold)), *found]
 
 
-def _mean(parts: Sequence[Pairwise]) -> Pairwise:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total * (1 / len(parts))
+def _over_seeds(
+    name: str, values: Sequence[float], *, target: float | None = None, peer: float | None = None
+) -> Result:
+    """The mean of independent trainings with its interval; a single one has none."""
+    n, mean = len(values), sum(values) / len(values)
+    if n < 2:
+        return Result(name, mean, "1", -math.inf, math.inf, n, target, peer)
+    spread = sum((value - mean) ** 2 for value in values) / (n - 1)
+    interval = Estimate(mean, spread / n, n).interval()
+    return Result(name, mean, "1", interval.low, interval.high, n, target, peer)
 
 
-def _result(name: str, value: Pairwise, *, target: float | None = None, peer: float | None = None) -> Result:
+def _result(name: str, value: Pairwise) -> Result:
     interval = value.interval()
-    return Result(name, value.value, "1", interval.low, interval.high, value.n, target, peer)
+    return Result(name, value.value, "1", interval.low, interval.high, value.n)
 
 
 def shuffled(setting: Setting, folder: Path) -> list[Result]:

@@ -59,4 +59,6 @@ def test_intervals_are_wilsons_and_differences_paired() -> None:
     )
     gap = prompt_hits.difference("d", hits, theirs)
     assert gap.value == pytest.approx(0.1)
-    assert 0.04 < gap.low < gap.value < gap.high < 0.16
+    assert (gap.low, gap.high) == (pytest.approx(0.0346, abs=3e-3), pytest.approx(0.1614, abs=3e-3))
+    same = prompt_hits.difference("d", hits, hits)
+    assert same.low < 0 < same.high

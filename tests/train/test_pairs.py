@@ -10,6 +10,7 @@ from PIL import Image
 from tiny import Given, halves, tiny
 
 from dynaxx.data.open import open_data
+from dynaxx.errors import DataError
 from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.data import FolderData
@@ -92,3 +93,12 @@ def test_what_is_withheld_is_seen_by_those_stages_only_that_learn_from_all(tmp_p
     assert len(seen[0]) == 40
     assert seen[1] < seen[0]
     assert seen[0] - seen[1] == {withheld[i].id for i in range(len(withheld))}
+
+
+def test_a_stage_that_nothing_is_left_for_is_named(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (16, 16), (6 * i, 0, 0)).save(tmp_path / f"{i:02}.png")
+        (tmp_path / f"{i:02}.txt").write_text(f"shade {i}")
+    folder = {"kind": "folder", "path": str(tmp_path), "withheld": 1.0}
+    with pytest.raises(DataError, match="no sample is left for 'bridge'"):
+        pairs(tmp_path / "kept", tiny(data=folder, base__train__part="all"))

@@ -41,7 +41,10 @@ def test_a_cascade_knows_the_words_of_its_captions_and_takes_them_along(tmp_path
     train(override(load(RECIPES / "emoji-single.yaml"), {**changes, "data": data}), out=tmp_path / "run")
     trained = Cascade.from_pretrained(tmp_path / "run")
     moved = Cascade.from_pretrained(trained.save_pretrained(tmp_path / "moved"))
-    for cascade in (trained, moved):
+    spec = load(tmp_path / "run" / "cascade.yaml")
+    (base,) = (stage.model_copy(update={"weights": "run/stages/base"}) for stage in spec.stages)
+    beside = Cascade.from_spec(spec.model_copy(update={"stages": (base,)}), root=tmp_path)
+    for cascade in (trained, moved, beside):
         assert cascade.notes(["crimson zqxvkj"]) == ("'crimson' is taken for 'purple'", "'zqxvkj' is not understood")
         same = [cascade.sample(prompt).x for prompt in ("crimson", "purple")]
         assert torch.equal(*same)

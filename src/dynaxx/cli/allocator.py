@@ -7,7 +7,8 @@ import sys
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 """glibc's names for the two settings (`man 3 mallopt`)."""
-LARGEST = 2**30
+LARGEST = 2**30, 2**25
+"""Buffers from this size on are mapped one by one; older versions allow less."""
 
 
 def keep_freed_memory() -> bool:
@@ -22,4 +23,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    return bool(mallopt(MMAP_THRESHOLD, LARGEST)) and bool(mallopt(TRIM_THRESHOLD, 2**31 - 1))
+    kept = any(mallopt(MMAP_THRESHOLD, size) for size in LARGEST)
+    return bool(mallopt(TRIM_THRESHOLD, 2**31 - 1)) and kept

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def sample(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A cascade file or folder, or a bundled cascade: emoji-exact.")
+        str, typer.Argument(metavar="RUN", help="A cascade file or folder, or a bundled one: emoji-64, emoji-exact.")
     ],
     prompt: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="What to draw; give it several times for several.")

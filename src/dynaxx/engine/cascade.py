@@ -31,9 +31,14 @@ from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
+<<<<<<< HEAD
 from dynaxx.spec.stage import EmpiricalStage, GaussianStage, PipelineStage
 from dynaxx.stage.build import build_stages
 from dynaxx.stage.codecs import Codecs
+=======
+from dynaxx.spec.stage import TRAINABLE, EmpiricalStage, GaussianStage, PipelineStage
+from dynaxx.stage.build import build_stages, weights_folder
+>>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
 from dynaxx.stage.mapped import hand_back_early
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
@@ -84,8 +89,13 @@ class Cascade:
         return cls.from_spec(load(file), root=file.parent, runtime=runtime)
 
     def save_pretrained(self, folder: str | Path) -> Path:
+<<<<<<< HEAD
         """Write `cascade.yaml`, a card, codecs, and each stage's weights, contract and lineage; give the folder."""
         return save(self.spec, self.stages, Path(folder), codecs=self.codecs, size=self.runtime.size, words=self._words)
+=======
+        """Write `cascade.yaml`, a card, and each stage's weights, contract and lineage; give the folder."""
+        return save(self.spec, self.stages, Path(folder), size=self.runtime.size, words=self.words)
+>>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.
@@ -183,10 +193,11 @@ class Cascade:
 
     def notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
         """In words, which parts of the prompts are taken for something else, and which are not understood at all."""
-        if self._words is None:
+        text = self.spec.condition.text
+        if self.words is None or text is None:
             return ()
-        known = Vocabulary(self._words, word_vectors())
-        return tuple(dict.fromkeys(note for prompt in prompts for note in known.notes(prompt)))
+        known = Vocabulary(self.words, word_vectors())
+        return tuple(dict.fromkeys(note for prompt in prompts for note in known.notes(prompt, text.max_tokens)))
 
     def _carry_out(self, run: Run, chosen: Sequence[Node], keep: Collection[str], shown: Collection[str]) -> None:
         """The plan's events, with weights where the numbers, or the user, want them."""
@@ -228,13 +239,18 @@ class Cascade:
     def _text_encoder(self) -> TextEncoder | None:
         text = self.spec.condition.text
         allowed = self.runtime.allow_download
-        return make_text_encoder(text, known=self._words, allow_download=allowed) if text else None
+        return make_text_encoder(text, known=self.words, allow_download=allowed) if text else None
 
     @cached_property
-    def _words(self) -> tuple[str, ...] | None:
-        """The words that it was trained with, where its encoder brings others to them."""
+    def words(self) -> tuple[str, ...] | None:
+        """The words that its stages were trained with, where its encoder brings others to them: beside the weights."""
         text = self.spec.condition.text
-        return read_words(self.root) if text and text.encoder == "word-vectors" else None
+        if text is None or text.encoder != "word-vectors":
+            return None
+        trained = [stage for stage in self.spec.stages if isinstance(stage, TRAINABLE)]
+        folders = dict.fromkeys(weights_folder(stage, self.root).parent.parent for stage in trained)
+        found = [words for folder in folders if (words := read_words(folder)) is not None]
+        return tuple(sorted({word for words in found for word in words})) if found else None
 
     def _differs(self, stage: Any, spec: CascadeSpec) -> bool:
         new = next(other for other in spec.stages if other.name == stage.name)

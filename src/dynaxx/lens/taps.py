@@ -123,7 +123,7 @@ class Taps:
             prints = [p or f"object {id(cascade.stages[n.stage.name])}" for p, n in zip(prints, run, strict=True)]
         made_of = digest_of(
             given.values(), sorted(given), [_said(node) for node in run], prints, asked, labels, seed, index,
-            plain(cascade.spec.condition), str(cascade.runtime.dtype),
+            plain(cascade.spec.condition), cascade.words, str(cascade.runtime.dtype),
         )  # fmt: skip
         return self.kept.get(made_of, draw, lasting=not any(p.startswith("object") for p in prints if p))
 

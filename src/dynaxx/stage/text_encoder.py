@@ -12,7 +12,7 @@ from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.condition import TextSpec
 from dynaxx.stage.vocabulary import Vocabulary
 from dynaxx.stage.word_vectors import word_vectors
-from dynaxx.stage.words import Words, vector
+from dynaxx.stage.words import Words
 
 
 class TextEncoder(Protocol):
@@ -66,14 +66,7 @@ class Pretrained:
 def _word_vectors(spec: TextSpec, known: Sequence[str] | None) -> Words:
     vectors = word_vectors()
     _check_width(spec, vectors.width)
-    if known is not None:
-        return Words(spec.width, spec.max_tokens, Vocabulary(known, vectors).vector)
-
-    def own_where_unknown(word: str) -> Tensor:
-        found = vectors.of(word)
-        return vector(word, spec.width) if found is None else found
-
-    return Words(spec.width, spec.max_tokens, own_where_unknown)
+    return Words(spec.width, spec.max_tokens, vectors.own if known is None else Vocabulary(known, vectors).vector)
 
 
 def _check_width(spec: TextSpec, width: int) -> None:

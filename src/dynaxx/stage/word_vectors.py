@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from dynaxx.stage.words import vector
+
 FILE = Path(__file__).parents[1] / "bundled" / "word-vectors.safetensors"
 SHORTEST = 3
 """The shortest beginning by which a longer word may be known."""
@@ -27,13 +29,21 @@ class WordVectors:
         self._rows = {word: row for row, word in enumerate(words)}
         self._vectors, self._scales = vectors, scales
 
-    def of(self, word: str) -> Tensor | None:
-        """The vector `(width,)` of a word, or of the longest known beginning that is at least half of it, if any."""
+    def listed(self, word: str) -> Tensor | None:
+        """The vector `(width,)` of a word that is listed."""
+        row = self._rows.get(word)
+        return None if row is None else self._vectors[row].float() * self._scales[row]
+
+    def own(self, word: str) -> Tensor:
+        """The listed vector, else a fixed one that no other word has: no two words of captions are ever the same."""
+        found = self.listed(word)
+        return vector(word, self.width) if found is None else found
+
+    def guessed(self, word: str) -> Tensor | None:
+        """The listed vector, else that of the longest listed beginning that is at least half of the word, if any."""
         shortest = min(len(word), max(SHORTEST, (len(word) + 1) // 2))
-        for end in range(len(word), shortest - 1, -1):
-            if (row := self._rows.get(word[:end])) is not None:
-                return self._vectors[row].float() * self._scales[row]
-        return None
+        found = (self.listed(word[:end]) for end in range(len(word), shortest - 1, -1))
+        return next((known for known in found if known is not None), None)
 
 
 @lru_cache(maxsize=1)

@@ -23,7 +23,11 @@ from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.identity import digest
 from dynaxx.spec.plain import plain
 from dynaxx.spec.stage import TRAINABLE
+<<<<<<< HEAD
 from dynaxx.stage.codecs import Codecs
+=======
+from dynaxx.spec.training import TrainingSpec
+>>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
 from dynaxx.stage.condition import Condition, encode
 from dynaxx.stage.text_encoder import make_text_encoder
 from dynaxx.train.carried import Carrier, Carry, Kept
@@ -97,6 +101,7 @@ def gather(
     _check_channels(graph, signals)
     _check_asked(spec.condition, signals)
     withheld = 0.0 if data is not None else getattr(spec.data, "withheld", 0.0)
+<<<<<<< HEAD
     dtype = next(iter(signals.arrays.values())).dtype
     carrier = Carrier(cache, codecs or Codecs(spec.codecs, root), dtype, device, note)
     truths = _truths(graph, signals, carrier, getattr(spec.data, "kernel", KERNEL))
@@ -125,6 +130,11 @@ def _carried(graph: Sequence[Node], truths: Mapping[Grid, Kept], carrier: Carrie
         for parent in given.parents
         if parent in grids
     }
+=======
+    material = Material(signals, *_condition(spec.condition, signals), withheld)
+    _check_parts(spec, material)
+    return material
+>>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
 
 
 def _signals(
@@ -150,6 +160,14 @@ def _part(spec: CascadeSpec) -> Part:
     """All of the data where some stage learns from all of it."""
     trained = [stage.train for stage in spec.stages if isinstance(stage, TRAINABLE) and stage.train]
     return "all" if any(train.part == "all" for train in trained) else "used"
+
+
+def _check_parts(spec: CascadeSpec, material: Material) -> None:
+    for stage in spec.stages:
+        train = getattr(stage, "train", None) or TrainingSpec()
+        if isinstance(stage, TRAINABLE) and not material.groups(train.part):
+            problem = f"no sample is left for {stage.name!r}: all are withheld."
+            raise DataError("data", problem, "Set a smaller data.withheld, or train.part: all.")
 
 
 def _stamp(spec: DataSpec, part: Part, sizes: tuple[Size, ...], root: Path | None) -> str:
