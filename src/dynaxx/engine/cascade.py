@@ -31,14 +31,9 @@ from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.identity import run_id, stage_weights_id
 from dynaxx.spec.override import override
-<<<<<<< HEAD
-from dynaxx.spec.stage import EmpiricalStage, GaussianStage, PipelineStage
-from dynaxx.stage.build import build_stages
-from dynaxx.stage.codecs import Codecs
-=======
 from dynaxx.spec.stage import TRAINABLE, EmpiricalStage, GaussianStage, PipelineStage
 from dynaxx.stage.build import build_stages, weights_folder
->>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.mapped import hand_back_early
 from dynaxx.stage.stage import Stage
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
@@ -89,13 +84,8 @@ class Cascade:
         return cls.from_spec(load(file), root=file.parent, runtime=runtime)
 
     def save_pretrained(self, folder: str | Path) -> Path:
-<<<<<<< HEAD
         """Write `cascade.yaml`, a card, codecs, and each stage's weights, contract and lineage; give the folder."""
-        return save(self.spec, self.stages, Path(folder), codecs=self.codecs, size=self.runtime.size, words=self._words)
-=======
-        """Write `cascade.yaml`, a card, and each stage's weights, contract and lineage; give the folder."""
-        return save(self.spec, self.stages, Path(folder), size=self.runtime.size, words=self.words)
->>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
+        return save(self.spec, self.stages, Path(folder), codecs=self.codecs, size=self.runtime.size, words=self.words)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.

@@ -23,11 +23,8 @@ from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.identity import digest
 from dynaxx.spec.plain import plain
 from dynaxx.spec.stage import TRAINABLE
-<<<<<<< HEAD
-from dynaxx.stage.codecs import Codecs
-=======
 from dynaxx.spec.training import TrainingSpec
->>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
+from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.condition import Condition, encode
 from dynaxx.stage.text_encoder import make_text_encoder
 from dynaxx.train.carried import Carrier, Carry, Kept
@@ -101,7 +98,7 @@ def gather(
     _check_channels(graph, signals)
     _check_asked(spec.condition, signals)
     withheld = 0.0 if data is not None else getattr(spec.data, "withheld", 0.0)
-<<<<<<< HEAD
+    _check_parts(spec, signals, withheld)
     dtype = next(iter(signals.arrays.values())).dtype
     carrier = Carrier(cache, codecs or Codecs(spec.codecs, root), dtype, device, note)
     truths = _truths(graph, signals, carrier, getattr(spec.data, "kernel", KERNEL))
@@ -130,11 +127,6 @@ def _carried(graph: Sequence[Node], truths: Mapping[Grid, Kept], carrier: Carrie
         for parent in given.parents
         if parent in grids
     }
-=======
-    material = Material(signals, *_condition(spec.condition, signals), withheld)
-    _check_parts(spec, material)
-    return material
->>>>>>> b669375 (Mend what a review found: words of captions are never lost or mixed up, vocabularies are found beside weights, paired intervals have a width)
 
 
 def _signals(
@@ -162,10 +154,10 @@ def _part(spec: CascadeSpec) -> Part:
     return "all" if any(train.part == "all" for train in trained) else "used"
 
 
-def _check_parts(spec: CascadeSpec, material: Material) -> None:
+def _check_parts(spec: CascadeSpec, signals: Signals, withheld: float) -> None:
     for stage in spec.stages:
-        train = getattr(stage, "train", None) or TrainingSpec()
-        if isinstance(stage, TRAINABLE) and not material.groups(train.part):
+        part = (getattr(stage, "train", None) or TrainingSpec()).part
+        if isinstance(stage, TRAINABLE) and not any(belongs(fact.group, withheld, part) for fact in signals.facts):
             problem = f"no sample is left for {stage.name!r}: all are withheld."
             raise DataError("data", problem, "Set a smaller data.withheld, or train.part: all.")
 
