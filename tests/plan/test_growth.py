@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dynaxx.plan.growth import AXES, BATCH, Scale, added, evaluate
@@ -22,6 +22,7 @@ def test_a_signal_and_its_text_are_told_apart(channels: int, tokens: int, batch:
 
 
 @given(count, st.integers(1, 512))
+@example(1, 395)  # sites and tokens together happen to be a multiple of the batch
 def test_text_behind_the_sites_is_split_off(channels: int, tokens: int) -> None:
     height, width = SCALE.size
     keys = SCALE.terms(BATCH * (height * width + tokens) * channels)

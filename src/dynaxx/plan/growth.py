@@ -66,7 +66,8 @@ class Scale:
 def _terms(value: int, primes: tuple[int, ...]) -> Terms:
     powers, rest = [0] * len(primes), value
     for i, prime in enumerate(primes):
-        while rest and rest % prime == 0:
+        most = 2 if i else 1  # no work grows with the batch squared; without a limit, chance multiples would count
+        while rest and rest % prime == 0 and powers[i] < most:
             rest, powers[i] = rest // prime, powers[i] + 1
     whole = math.prod(primes[1:])
     if len(primes) > 1 and rest >= whole and not any(powers[1:]):
