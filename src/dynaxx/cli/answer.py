@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """`data` is printed under `--json` as one object; otherwise `show` writes to the console."""
+    """`data` is printed under `--json` as one object; otherwise `show` writes; `exit_code` says how it is."""
 
     data: dict[str, Any]
     show: Callable[[Console], None]
+    exit_code: int = 0
 
 
 def notes() -> Console:

@@ -68,8 +68,9 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
     data: dict[str, Any] = found.to_json() | {"checklist": [asdict(answer) for answer in answers]}
     data |= {"contracts": _contracts(spec, size), "edges": [asdict(edge) for edge in edges]} if contracts else {}
 
+    wrong = len(mismatches(edges))
+
     def show(console: Console) -> None:
-        wrong = len(mismatches(edges))
         verdict = f"{wrong} mismatch{'es' * (wrong > 1)}, listed below" if wrong else "sound"
         console.print(f"{spec.name}: {verdict}. run_id {found.run_id}", markup=False)
         heads = ("stage", "role", "kind", "reads", "answers on", "process", "steps", "input std")
@@ -84,7 +85,7 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
             columns = ("edge", "about", "given", "needed", "verdict", "way out")
             table(console, columns, [(e.edge, e.about, e.given, e.wanted, e.verdict, e.fix) for e in edges])
 
-    return Answer(data, show)
+    return Answer(data, show, exit_code=2 if wrong else 0)
 
 
 def _peak_gib(spec: CascadeSpec, root: Path, size: tuple[int, ...] | None) -> float | None:

@@ -70,7 +70,7 @@ def _deliver(answer: Any, *, as_json: bool) -> int:
     else:
         answer.show(pages())
     sys.stdout.flush()
-    return 0
+    return answer.exit_code
 
 
 def _fail(as_json: bool, *, kind: str, message: str, exit_code: int, parts: dict[str, str] | None = None) -> int:
