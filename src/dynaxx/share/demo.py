@@ -111,8 +111,8 @@ def describe(name: str, spec: CascadeSpec, samples: Samples, reel: Reel, *, late
     )
     return DemoPage(
         title="A diffusion cascade at work",
-        lead="Asked for by name, each picture passes these stages, from the coarse grid that settles what it is to the last "
-        "detail. Drag a slider to watch the noise leave.",
+        lead="Asked for by name, each picture passes these stages, from the coarse grid that settles what it is to "
+        "the last detail. Drag a slider to watch the noise leave.",
         stages=tuple(_card(record, stages[record.stage]) for record in trace.nodes),
         rows=tuple(_row(samples, reel, index) for index in range(len(samples))),
         note=spec.description,
