@@ -21,6 +21,7 @@ test: $(READY)
 # Hours: a thousand kills, hundreds of power cuts, and an hour of tiny stages that must not grow.
 soak: $(READY)
 	$(BIN)/python benchmarks/crash.py --json
+	$(BIN)/python benchmarks/checkpoint.py --json
 	$(BIN)/python benchmarks/soak.py --json --log out/soak.jsonl
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/train tests/cli
 

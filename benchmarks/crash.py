@@ -25,6 +25,7 @@ from forks import forked
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import loads
 from dynaxx.stage.weights import WEIGHTS
+from dynaxx.store.lines import read_lines
 from dynaxx.train import Every, train
 from dynaxx.train.checkpoint import newest
 
@@ -71,8 +72,12 @@ class Ours:
         return all(self._loadable(folder / "training" / name / "checkpoints") for name in STAGES)
 
     def _loadable(self, folder: Path) -> bool:
-        there = any(folder.glob("step-*"))
-        return not there or newest(folder).checkpoint is not None
+        """Whether the newest whole checkpoint is there that was ever said to be on disk, or a later one."""
+        said = [line["step"] for line in read_lines(folder.parent / "times.jsonl") if line.get("event") == "saved"]
+        found = newest(folder).checkpoint if folder.is_dir() else None
+        if found is None:
+            return not said and not any(folder.glob("step-*"))
+        return bool(found.state["step"] >= max(said, default=0))
 
     def result(self, folder: Path) -> str:
         found = hashlib.sha256()
@@ -119,6 +124,8 @@ def kill_at_calls(subject: Subject, at: Sequence[int], want: str, place: Path, e
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir()
         _, code = syscalls.run_traced(partial(subject.run, run), run, kill_at=number, torn=number % 2 == 1)
+        if code not in (None, 0):
+            raise RuntimeError(f"a training failed by itself before call {number}")
         if code is None:
             tally.add(loadable=subject.loadable(run), equal=goes_on(subject, run, want))
     return tally

@@ -154,6 +154,6 @@ def test_other_weights_are_refused(cascade: Cascade, tmp_path: Path) -> None:
 
 def test_a_folder_of_another_run_is_left_alone(cascade: Cascade, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(RunError, match="holds the samples of another run. Choose another --out"):
+    with pytest.raises(RunError, match="holds run.json, which is of another run or of none. Choose another --out"):
         drawn(cascade, JOB, tmp_path)
     assert files(tmp_path) == {"run.json": b"{}"}

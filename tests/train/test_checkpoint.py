@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dynaxx.errors import DataError
+from dynaxx.errors import DataError, RunError
 from dynaxx.train.checkpoint import MANIFEST, checkpoints, newest, read_checkpoint, save_checkpoint
 
 TENSORS = {"network": {"w": torch.arange(6.0).view(2, 3), "n": torch.tensor(3)}, "ema": {}}
@@ -130,3 +130,16 @@ def test_one_that_was_being_written_is_not_there(tmp_path: Path) -> None:
     assert newest(tmp_path).checkpoint is None
     save(tmp_path, 9)
     assert not aside.exists()
+
+
+def test_a_file_that_cannot_be_read_now_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, 1, {"network": {"w": torch.ones(2)}}, {"step": 1})
+
+    def unwilling(self: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", unwilling)
+    with pytest.raises(RunError, match=r"cannot be read \(Input/output error\)"):
+        newest(tmp_path)

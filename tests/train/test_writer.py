@@ -88,3 +88,18 @@ def test_ctrl_c_waits_for_nothing(tmp_path: Path) -> None:
         interrupted()
     assert checkpoints(tmp_path) == []
     gate.set()
+
+
+def test_a_save_after_one_that_failed_is_tried(tmp_path: Path) -> None:
+    full = [OSError(28, "No space left on device")] * 2
+
+    def first() -> None:
+        if full:
+            raise full.pop()
+
+    with Writer(tmp_path, first=first) as writer:
+        writer.save(1, {"network": {"w": torch.zeros(2)}}, {"step": 1})
+        writer.save(2, {"network": {"w": torch.ones(2)}}, {"step": 2})
+    found = newest(tmp_path).checkpoint
+    assert found is not None
+    assert found.state["step"] == 2

@@ -15,7 +15,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.folder import weights_digest
 from dynaxx.engine.run import OnStep
 from dynaxx.share.files import write_signal
-from dynaxx.share.tally import Tally
+from dynaxx.share.tally import CAPTIONS, Tally
 from dynaxx.spec.identity import run_id
 from dynaxx.stage.build import weights_folder
 from dynaxx.store.atomic import write_text
@@ -86,7 +86,7 @@ def draw_bulk(cascade: Cascade, job: Job, tally: Tally, *, on_step: OnStep | Non
             yield Drawn(batch, files, there(tally.done), job.total)
     names = sorted(name for files in tally.done.values() for name in files)
     lines = [{"file_name": name, **_asked(job, int(Path(name).stem))} for name in names]
-    write_text(tally.folder / "metadata.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_text(tally.folder / CAPTIONS, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
 def there(done: Mapping[int, Mapping[str, Any]]) -> int:

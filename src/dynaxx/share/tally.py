@@ -14,7 +14,7 @@ from dynaxx.share.output_folder import RECORD
 from dynaxx.store.atomic import sweep, write_text
 from dynaxx.store.lines import Line, Lines, read_lines
 
-MANIFEST, DONE = "manifest.json", "done.jsonl"
+MANIFEST, DONE, CAPTIONS = "manifest.json", "done.jsonl", "metadata.jsonl"
 AROUND = ("torch", "threads", "device")
 """Facts that change a sample by rounding only."""
 
@@ -82,8 +82,11 @@ def _fact(data: bytes) -> dict[str, Any]:
 
 
 def _check_empty(folder: Path) -> None:
-    if (folder / RECORD).exists() or (folder / DONE).exists():
-        raise RunError(str(folder), "holds the samples of another run.", "Choose another --out, or remove them.")
+    named = (folder / name for name in (RECORD, DONE, MANIFEST, CAPTIONS))
+    there = [file for file in (*named, *folder.glob("[0-9]*.png"), *folder.glob("[0-9]*.npy")) if file.exists()]
+    if there:
+        problem = f"holds {there[0].name}, which is of another run or of none."
+        raise RunError(str(folder), problem, "Choose another --out, or remove it.")
 
 
 def _check_same(folder: Path, before: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

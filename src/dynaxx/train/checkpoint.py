@@ -106,6 +106,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         DataError: naming the file that is missing, cut short or changed.
+        RunError: naming the file that is there, and cannot be read now.
     """
     from safetensors.torch import load
 
@@ -118,14 +119,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
     """The files of a checkpoint; the first ones bore no checksum of their own."""
+    written = _read(path)
     try:
-        said = json.loads(path.read_bytes())
+        said = json.loads(written)
         files = said["files"]
         if said.keys() - {"files"} and (said.keys() != {"files", "sha256"} or said["sha256"] != _checksum(files)):
             raise ValueError("it is not what was written")
         return {str(name): {"bytes": int(fact["bytes"]), "sha256": str(fact["sha256"])} for name, fact in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(str(path), "is missing or damaged, so the checkpoint is not complete.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(str(path), "is damaged, so the checkpoint is not complete.") from error
 
 
 def _checksum(files: Mapping[str, Any]) -> str:
@@ -133,15 +135,23 @@ def _checksum(files: Mapping[str, Any]) -> str:
 
 
 def _verified(path: Path, fact: Mapping[str, Any]) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read ({error.strerror}).") from error
+    data = _read(path)
     if len(data) != fact["bytes"]:
         raise DataError(str(path), f"is cut short or too long ({len(data)} bytes of {fact['bytes']}).")
     if hashlib.sha256(data).hexdigest() != fact["sha256"]:
         raise DataError(str(path), "is damaged (its sha256 is not the manifest's).")
     return data
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file. One that is there and cannot be read now is not damaged: nothing goes on without it."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise DataError(str(path), "is missing, so the checkpoint is not complete.") from error
+    except OSError as error:
+        fix = "See that the disk answers, and give the command again."
+        raise RunError(str(path), f"cannot be read ({error.strerror}).", fix) from error
 
 
 def _json(data: Mapping[str, Any]) -> bytes:

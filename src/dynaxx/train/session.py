@@ -130,6 +130,7 @@ class Session:
                     due = False
                 if asked:
                     writer.wait()
+                    fitting.machine.wait()
                     raise stop.error(f"stage {name!r}, step {step.step}", asked)
                 if last or step.step % self.every.preview == 0:
                     self._look(fitting, node, validation, log, stop)
@@ -140,6 +141,7 @@ class Session:
             if self.on_step:
                 self.on_step(step)
             if asked := asked_anywhere(stop, fitting.machine):
+                fitting.machine.wait()  # until the first process has saved: a launcher ends all when one leaves
                 raise stop.error(f"stage {step.stage!r}, step {step.step}", asked)
 
     def _state(self, fitting: Fitting, log: Log) -> dict[str, Any]:

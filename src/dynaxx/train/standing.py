@@ -43,11 +43,24 @@ class Standing:
         found = newest(self.folder.checkpoints(name))
         for reason in found.passed_over:
             note(f"Passed over a checkpoint: {reason}")
-        if found.checkpoint is None and self.folder.lineage(name) is not None and not self.finished(name):
-            raise RunError(str(self.folder.stage(name)), "was trained by another recipe.", ANEW)
-        if found.checkpoint is not None:
+        if found.checkpoint is None:
+            self._check_anew(name, found.passed_over)
+        else:
             self._check(found.checkpoint, name)
         return found.checkpoint
+
+    def _check_anew(self, name: str, passed_over: Sequence[str]) -> None:
+        """See that nothing is lost where a stage has no checkpoint to go on from."""
+        if self.folder.lineage(name) is not None and not self.finished(name):
+            place, steps = str(self.folder.stage(name)), self._length(name, self.spec)
+            if steps is None:
+                raise RunError(place, "was trained by another recipe.", ANEW)
+            why = " ".join(passed_over)
+            problem = f"was trained for {steps} steps, and no checkpoint is left to go on from. {why}".rstrip()
+            raise RunError(place, problem, ANEW)
+        if passed_over:
+            problem = f"holds checkpoints, and none of them is whole: {' '.join(passed_over)}"
+            raise RunError(str(self.folder.checkpoints(name)), problem, f"Put one back. {ANEW}")
 
     def head(self) -> CascadeSpec:
         """The cascade as it stands: a finished stage keeps the length it was trained for, until it is trained on."""

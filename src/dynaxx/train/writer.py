@@ -60,15 +60,19 @@ class Writer:
     def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
         """Copy the state, and have it written; an earlier checkpoint is waited for.
 
+        Where that one could not be written, this one, which holds all that it held, is tried at once and waited for.
+
         Raises:
-            RunError: where the earlier one could not be written.
+            RunError: where neither could be written, for the reason of the first.
         """
         began = time.perf_counter()
-        self.wait()
+        failed = self._joined()
         files = self._snapshot.take(tensors)
         stall_s = time.perf_counter() - began
         self._thread = Thread(target=self._write, args=(step, files, dict(state), stall_s), daemon=True)
         self._thread.start()
+        if failed is not None and self._joined() is not None:
+            raise failed
 
     def wait(self) -> None:
         """Until what was given is on disk.
@@ -76,12 +80,16 @@ class Writer:
         Raises:
             RunError: where it could not be written.
         """
+        if (error := self._joined()) is not None:
+            raise error
+
+    def _joined(self) -> BaseException | None:
+        """What went wrong on the writer's thread, once it is done."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        error, self._error = self._error, None
+        return error
 
     def _write(self, step: int, files: Mapping[str, memoryview], state: Mapping[str, Any], stall_s: float) -> None:
         began = time.perf_counter()
