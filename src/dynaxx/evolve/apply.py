@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import DataError
@@ -21,12 +21,14 @@ from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.data import DataSpec
 from dynaxx.spec.files import dump
 from dynaxx.spec.override import override
-from dynaxx.spec.stage import TRAINABLE
+from dynaxx.spec.stage import TRAINABLE, CustomStage, PipelineStage, StageSpec
 from dynaxx.stage.build import weights_folder
 from dynaxx.store.atomic import write_text
 
 FRESH = 7_000_003
 """Added to the seed, so that what is measured again shares no random number with what was seen."""
+
+Part = TypeVar("Part", bound=Any)
 
 
 @final
@@ -107,20 +109,34 @@ def _fresh(cascade: Cascade, num: int, data: DataSpec | None, seed: int) -> tupl
 
 
 def _placed(spec: CascadeSpec, root: Path | None, file: Path) -> CascadeSpec:
-    """The spec for a file that lies elsewhere: weights and data are named from there."""
+    """The spec for a file that lies elsewhere: weights, data, pipelines and codecs are named from there."""
     home, place = (root or Path()).resolve(), file.resolve().parent
-    stages = tuple(
-        stage.model_copy(update={"weights": os.path.relpath(weights_folder(stage, home), place)})
-        if isinstance(stage, TRAINABLE)
-        else stage
-        for stage in spec.stages
+    stages = tuple(_stage(stage, home, place) for stage in spec.stages)
+    codecs = {name: _renamed(codec, "load", home, place) for name, codec in spec.codecs.items()}
+    return spec.model_copy(
+        update={"stages": stages, "codecs": codecs, "data": _renamed(spec.data, "path", home, place)}
     )
-    moved = spec.model_copy(update={"stages": stages})
-    path = getattr(spec.data, "path", None)
-    if spec.data is None or path is None:
-        return moved
-    named = os.path.relpath(home / Path(path).expanduser(), place)
-    return moved.model_copy(update={"data": spec.data.model_copy(update={"path": named})})
+
+
+def _stage(stage: StageSpec, home: Path, place: Path) -> StageSpec:
+    changed: dict[str, Any] = {}
+    if isinstance(stage, (*TRAINABLE, CustomStage)):
+        changed["weights"] = os.path.relpath(weights_folder(stage, home), place)
+    for part, name in (("data", "path"), ("network", "load")):
+        if getattr(stage, part, None) is not None:
+            changed[part] = _renamed(getattr(stage, part), name, home, place)
+    if isinstance(stage, PipelineStage):
+        changed["adapters"] = tuple(_renamed(adapter, "load", home, place) for adapter in stage.adapters)
+        stage = _renamed(stage, "load", home, place)
+    return stage.model_copy(update=changed)
+
+
+def _renamed(part: Part, name: str, home: Path, place: Path) -> Part:
+    """A part of the spec with a path of that name, if it has one, beginning at `place`; ids of a hub stay."""
+    path = getattr(part, name, None)
+    if part is None or path is None or not (there := home / Path(path).expanduser()).exists():
+        return part
+    return part.model_copy(update={name: os.path.relpath(there, place)})
 
 
 def _value(spec: CascadeSpec, path: str) -> Any:

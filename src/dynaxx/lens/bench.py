@@ -90,7 +90,9 @@ class Bench:
     def _simple(self, node: Node) -> bool:
         if "low" not in node.inputs or len(self.low(node).parents) != 1:
             return False
-        return self.low(node).grid.channels == node.grid.channels and self.low(node).grid.space == node.grid.space
+        given = self.low(node)
+        spaces = {*given.spaces, given.grid.space}
+        return given.grid.channels == node.grid.channels and spaces == {node.grid.space}
 
     def down(self, x: Tensor, node: Node) -> Tensor:
         """A node's answers on the grid of its low input."""

@@ -40,5 +40,6 @@ def blind(bench: Bench, node: Node, answers: Tensor) -> float | None:
 def _boxes(size: tuple[int, ...], width: int) -> list[tuple[slice, ...]]:
     """All boxes of `width` quarters an axis, at every quarter."""
     starts = range(QUARTERS - width + 1)
-    at = [[slice(start * n // QUARTERS, (start + width) * n // QUARTERS) for start in starts] for n in size]
-    return list(product(*at))
+    at = [[(start * n // QUARTERS, (start + width) * n // QUARTERS) for start in starts] for n in size]
+    held = [[ends for ends in dict.fromkeys(axis) if ends[0] < ends[1]] for axis in at]  # short axes have fewer
+    return [tuple(slice(*ends) for ends in box) for box in product(*held)]

@@ -191,7 +191,9 @@ def _kernels(suspect: Suspect) -> Iterator[Explanation]:
     assert pair.low is not None
     assert pair.shrunk is not None
     own = float((pair.shrunk - pair.low).double().square().mean()) - pair.excused
-    for kernel in set(KERNELS) - set(suspect.kernel):
+    if own <= 0:  # all in all it strays no further than noise excuses, so no kernel can explain more
+        return
+    for kernel in (other for other in KERNELS if other not in suspect.kernel):
         seen = down(resample(pair.low, pair.x.shape[2:], kernel))
         left = float((pair.shrunk - seen).double().square().mean()) - pair.excused
         yield _scored("resize-kernel", f"its low input is brought up by {kernel!r}", 1 - max(left, 0.0) / own)

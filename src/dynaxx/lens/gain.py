@@ -24,6 +24,7 @@ from dynaxx.metrics.means import ratio_of_means
 from dynaxx.metrics.spectrum import band_power, centres, octaves
 from dynaxx.signal.bands import band_split
 from dynaxx.signal.random import Draws
+from dynaxx.signal.resample import resample
 from dynaxx.spec.graph import Node
 
 SIZES = (0.02, 0.1)
@@ -91,11 +92,9 @@ def _response(
 
 
 def _above(change: Tensor, low: Tensor) -> Tensor:
-    """The power per site above the low grid's Nyquist, `(n,)`."""
-    limit = min(m / n for m, n in zip(low.shape[2:], change.shape[2:], strict=True))
-    if limit >= 1:
-        return torch.zeros(len(change), dtype=torch.float64)
-    return band_split(change, (limit,))[1].square().flatten(1).mean(1)
+    """The power per site in modes that the low grid does not hold, `(n,)`."""
+    held = resample(resample(change, low.shape[2:], "fourier"), change.shape[2:], "fourier")
+    return (change - held).square().flatten(1).mean(1)
 
 
 def _root(found: Interval) -> Interval:

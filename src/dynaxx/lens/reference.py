@@ -22,6 +22,7 @@ from dynaxx.spec.base import Spec
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.data import DataSpec
 from dynaxx.spec.graph import Node, nodes
+from dynaxx.spec.grid import PIXELS
 from dynaxx.spec.stage import EmpiricalStage, GaussianStage
 from dynaxx.stage.gaussian import draw_signals
 
@@ -188,6 +189,10 @@ def _check(x: Tensor, spec: CascadeSpec, size: Size | None) -> None:
     if len(x) < FEWEST:
         raise DataError("reference", f"{len(x)} signals are too few to say anything.", f"Give {FEWEST} or more.")
     for node in nodes(spec, size=size):
+        if node.grid.space != PIXELS:
+            problem = f"answers in the latent space {node.grid.space!r}, and the reference holds signals."
+            fix = "Look with prompts alone (--prompts FILE)."
+            raise DataError(f"stage {node.stage.name!r}", problem, fix)
         if node.grid.channels != x.shape[1]:
             problem = f"answers with {node.grid.channels} channels, but the reference has {x.shape[1]}."
             raise DataError(f"stage {node.stage.name!r}", problem, "Name data of the cascade's own kind.")

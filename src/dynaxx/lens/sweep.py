@@ -67,7 +67,7 @@ def guidance(node: Node) -> Setting | None:
     """The guidance of a node that is guided."""
     if not isinstance(node.stage, DenoisingStage) or (now := node.stage.solver.guided.scale) == 1:
         return None
-    tried = sorted({1.0, *(round(now * share, 4) for share in SCALES)})
+    tried = sorted({1.0, now, *(round(now * share, 4) for share in SCALES if share != 1)})
     path = "solver.guidance.scale" if node.stage.solver.guided.interval else "solver.guidance"
     return Setting(node, "guidance", path, tuple(tried), now, unit="scale")
 

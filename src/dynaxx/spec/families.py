@@ -115,7 +115,7 @@ FAMILIES: dict[str, Family] = {
         low="video", latents="latents", axes="thw", embeds=MASKED, text="ltx", start="denoise_strength", single=True
     ),
     "LTXImageToVideoPipeline": Family(low="image", axes="thw", embeds=MASKED, text="ltx"),
-    "LTXLatentUpsamplePipeline": Family(low="video", latents="latents", axes="thw", scale=2, kernel="none"),
+    "LTXLatentUpsamplePipeline": Family(latents="latents", axes="thw", scale=2, kernel="none"),
     "WanPipeline": Family(latents="latents", axes="thw", embeds=PAIR, text="wan", experts=True),
     "WanVideoToVideoPipeline": Family(
         low="video", axes="thw", embeds=PAIR, text="wan", start="strength", start_default=0.8

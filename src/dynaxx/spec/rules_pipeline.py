@@ -26,7 +26,7 @@ def one_level(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
     low = stage.inputs.get("low")
     if not isinstance(stage, PipelineStage) or low is None:
         return
-    for name in ("noise_level", "strength", "denoise_strength"):
+    for name in ("strength", "denoise_strength") if low.via == "start" else ("noise_level",):
         if name in stage.call and low.noise is not None:
             fix = "Keep one of them: `noise.std` is converted to the pipeline's own unit."
             yield f"call.{name}", f"is {stage.call[name]}, and inputs.low.noise says a level too.", fix

@@ -43,14 +43,13 @@ class Held:
         self._prepared(device, texts)
         self.pipe.to(device)
 
-    def _prepared(self, device: torch.device, texts: Sequence[str]) -> Any:
-        """Open the pipeline, have the prompts encoded, drop the encoders; the network that denoises."""
+    def _prepared(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Open the pipeline, have the prompts encoded, drop the encoders."""
         if self.pipe is None and self._folder is None:  # not on this machine before it is opened
             self.pipe = self._opened(encoders=True)
             self._folder = folder_of(self.spec.load, self.root)
         name = class_name(self.spec, self._folder) or type(self.pipe).__name__
         family = FAMILIES.get(name)
-        self.texts.forget(texts)
         encodes = family is not None and bool(family.embeds)
         if family is not None and encodes and self._folder is not None:
             self.key = encoder_key(family, pipeline_class(name, self.spec), self._folder, self.spec)
@@ -61,7 +60,6 @@ class Held:
             self.texts.keep(self.key, missing, encode_prompts(self.pipe, family, self.spec.call, missing, device))
         for encoder in encoder_names(self.pipe) if encodes else ():
             setattr(self.pipe, encoder, None)
-        return next((part for key in NETWORKS if (part := getattr(self.pipe, key, None)) is not None), None)
 
     def evict(self) -> None:
         """Let go of the pipeline, and give what it took back to the system."""
@@ -75,16 +73,17 @@ class Held:
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
         streams = self.pipe is not None
-        network = self._prepared(device, texts)
+        self._prepared(device, texts)
         if streams:
             return
-        for part in self.pipe.components.values():
-            if isinstance(part, torch.nn.Module) and part is not network:
+        for name, part in self.pipe.components.items():
+            if name in NETWORKS and part is not None:
+                part.enable_group_offload(
+                    onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level",
+                    num_blocks_per_group=1, use_stream=device.type == "cuda",
+                )  # fmt: skip
+            elif isinstance(part, torch.nn.Module):
                 part.to(device)
-        network.enable_group_offload(
-            onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level",
-            num_blocks_per_group=1, use_stream=device.type == "cuda",
-        )  # fmt: skip
 
     @property
     def weights_bytes(self) -> int | None:

@@ -73,7 +73,9 @@ def _encoded(pipe: Any, family: Family, call: Mapping[str, Any], texts: Sequence
     muted = family.mutes and call.get("guidance_scale") == 0
     prompts = ["" if muted else text for text in texts]
     given = prompt_arguments(pipe, call)
-    given |= {key: [value] * len(texts) for key, value in given.items() if key.startswith("negative_prompt")}
+    given |= {
+        key: [value] * len(texts) for key, value in given.items() if key.startswith(("negative_prompt", "prompt_"))
+    }
     per_prompt = next(key for key in _parameters(pipe.encode_prompt) if key.startswith("num_")) if _counts(pipe) else ""
     given |= {per_prompt: 1} if per_prompt else {}
     return tuple(pipe.encode_prompt(prompt=prompts, device=device, **given))

@@ -76,6 +76,8 @@ def walking(scheduler: Any, walk: Walk) -> Iterator[None]:
     def step(*args: Any, **given: Any) -> Any:
         if whole:  # the pipeline has read the timesteps that are left; the scheduler itself counts them all
             scheduler.timesteps = whole.pop()
+        if walk.index == 0:
+            walk.levels = _left(walk.levels, scheduler, args, given)
         found = original["step"](*args, **given)
         state = found[0] if isinstance(found, tuple) else found.prev_sample
         if walk.index + 1 < len(walk.levels):
@@ -135,6 +137,14 @@ def kind_of(scheduler: Any) -> str:
     if type(scheduler).__name__.startswith("FlowMatch"):
         return "flow_prediction"
     return str(scheduler.config.get("prediction_type", "epsilon"))
+
+
+def _left(levels: list[Level], scheduler: Any, args: tuple[Any, ...], given: dict[str, Any]) -> list[Level]:
+    """The levels from the first step on: `strength` and `denoising_start` leave timesteps out after they are set."""
+    timestep = given["timestep"] if "timestep" in given else args[1]
+    t = float(torch.as_tensor(timestep).flatten()[0]) / int(scheduler.config.num_train_timesteps)
+    first = next((i for i, level in enumerate(levels[:-1]) if level.t == t), 0)
+    return levels[first:]
 
 
 def _tell(walk: Walk, scheduler: Any, args: tuple[Any, ...], given: dict[str, Any], after: Tensor) -> None:

@@ -44,7 +44,7 @@ class Wrapped:
         hands: bool = False,
         allow_download: bool = False,
     ) -> None:
-        self.spec, self.above, self.below = spec, above, Memory()
+        self.spec, self.above, self.below, self._hands = spec, above, Memory(), hands
         self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download)
 
     @property
@@ -54,10 +54,12 @@ class Wrapped:
 
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
         """Bring what these prompts need to `device`."""
+        self._ready(texts)
         self.held.fetch(device, texts)
 
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Make ready to bring the network's blocks to `device` one after another."""
+        self._ready(texts)
         self.held.stream(device, texts)
 
     def ahead(self) -> None:
@@ -65,7 +67,9 @@ class Wrapped:
         self.held.ahead()
 
     def evict(self) -> None:
-        """Let go of the pipeline."""
+        """Let go of the pipeline, and of what was remembered above it."""
+        if self.above:
+            self.above.clear()
         self.held.evict()
 
     def to(self, device: torch.device) -> None:
@@ -88,9 +92,9 @@ class Wrapped:
         spec = request.spec
         assert isinstance(spec, PipelineStage)
         if self.pipe is None or self._lacks_expert(request):
-            self.held.hands = self.held.hands and request.stop_std is not None
-            self.evict()
-            self.fetch(request.device, request.condition.texts)
+            self.held.hands = self._hands and request.stop_std is not None
+            self.held.evict()
+            self.held.fetch(request.device, request.condition.texts)
         calls.check_call(self.pipe, spec)
         alone = self._family().single and len(request.draws.ids) > 1
         parts = [calls.taken(request, row) for row in range(len(request.draws.ids))] if alone else [request]
@@ -128,12 +132,12 @@ class Wrapped:
             more |= {"denoising_end": fraction_of(self._scheduler, stop)} if family.fraction else {}
             walk.stop_std = None if family.fraction else stop
         if low is not None and low.hand == "noisy" and low.hand_std:
-            argument = family.latents
-            given[argument] = given[argument] * walk.levels[first_below(walk.levels, low.hand_std)].alpha
+            argument, state = family.latents, given[family.latents]
+            given[argument] = state * walk.levels[first_below(walk.levels, low.hand_std)].alpha
             more |= {"denoising_start": fraction_of(self._scheduler, low.hand_std)} if family.fraction else {}
             if not family.fraction:
                 walk.start_std = low.hand_std
-                walk.history = self.above.take(request.draws.ids, self._scheduler) if self.above else None
+                walk.history = self.above.take(request.draws.ids, self._scheduler, state) if self.above else None
         elif low is not None and begins and low.noise is not None:
             more |= self._share(family, walk, said, low.noise.std)
         return walk, more
@@ -163,8 +167,8 @@ class Wrapped:
             with walking(self._scheduler, walk):
                 found = calls.answer(self.pipe, family, request.grid, self.pipe(**given))
         except Stopped:
-            self.below.leave(request.draws.ids, self._scheduler, walk.left)
             found = cleaned(calls.unpacked(self.pipe, walk.state, request.grid), walk.levels[walk.index])
+            self.below.leave(request.draws.ids, self._scheduler, walk.left, found)
         except (ValueError, TypeError) as error:
             said = str(error).strip().splitlines()[0].rstrip(".")
             fix = "Change `call`, `inputs` or `out` as it asks."
@@ -179,6 +183,13 @@ class Wrapped:
             return {"prompt": list(texts)} if "prompt" in calls.parameters(self.pipe) else {}
         rows = self.held.texts.rows(self.held.key, texts)
         return {name: x.to(request.device) for name, x in zip(family.embeds, rows, strict=True) if x is not None}
+
+    def _ready(self, texts: Sequence[str]) -> None:
+        """For a run of these prompts, which hands over again if the last one did not."""
+        if self.held.hands != self._hands:
+            self.held.evict()
+            self.held.hands = self._hands
+        self.held.texts.forget(texts)
 
     def _lacks_expert(self, request: Request) -> bool:
         """Whether a walk that was to be handed over goes on to its end after all."""
