@@ -238,3 +238,21 @@ def test_wans_two_experts(zoo: Path, batch: int) -> None:
         output_type="pt",
     ).frames  # fmt: skip
     same(samples.x, x.transpose(1, 2) * 2 - 1)
+
+
+def wans(zoo: Path, batch: int = 1) -> Cascade:
+    drawn(WAN, zoo, ["wan"])
+    return Cascade.from_pretrained(zoo / "cascade.yaml", runtime=Runtime(batch_size=batch))
+
+
+def test_what_a_scheduler_remembers_is_for_the_state_it_left(zoo: Path) -> None:
+    cascade = wans(zoo)
+    state = cascade.sample(PROMPTS, seed=9, keep=True).stages["high"] + 0.5
+    again = cascade.sample(PROMPTS, seed=3, given={"high": state}).x
+    assert torch.equal(again, wans(zoo).sample(PROMPTS, seed=3, given={"high": state}).x)
+
+
+def test_a_run_that_ends_early_leaves_the_next_one_as_it_was(zoo: Path) -> None:
+    cascade, straight = wans(zoo), wans(zoo).sample(PROMPTS, seed=5).x
+    cascade.sample(PROMPTS, seed=5, until="high")
+    torch.testing.assert_close(cascade.sample(PROMPTS, seed=5).x, straight, atol=CLOSE, rtol=0)

@@ -56,9 +56,9 @@ def test_image_to_image_from_a_level(zoo: Path) -> None:
         "inputs": {"low": edge},
         "call": {"num_inference_steps": 10},
     }
-    x = pictures()
+    x, steps = pictures(), list[Step]()
     samples = cascade(zoo, stage, inputs={"image": {"size": [16, 16]}}).sample(
-        ["a red apple"] * 2, given={"input.image": x}
+        ["a red apple"] * 2, given={"input.image": x}, on_step=lambda name, step: steps.append(step)
     )
     call = samples.trace.nodes[0].calls[0]
     pipe = StableDiffusionImg2ImgPipeline.from_pretrained(zoo / "sd")
@@ -71,6 +71,8 @@ def test_image_to_image_from_a_level(zoo: Path) -> None:
     kept = pipe.scheduler.alphas_cumprod
     stds = ((1 - kept) / kept).sqrt()
     assert abs(stds[first].log()) == stds[pipe.scheduler.timesteps].log().abs().min()
+    told = [float(step.level.std) for step in steps]
+    assert told == pytest.approx(stds[pipe.scheduler.timesteps[10 - int(10 * call["strength"]) :]].tolist(), rel=1e-4)
 
 
 def test_inpainting_with_the_users_mask(zoo: Path) -> None:
