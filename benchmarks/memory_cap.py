@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,19 +89,5 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
     ]
 
 
-def main() -> None:
-    """Measure and report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args()
-    before = timing.load()
-    with tempfile.TemporaryDirectory() as folder:
-        results = measure(Path(folder), options.device, options.quick)
-    name = timing.device_name(torch.device(options.device))
-    timing.report("memory_cap", name, results, as_json=options.json, before=before)
-
-
 if __name__ == "__main__":
-    main()
+    if_shaped.main("memory_cap", __doc__, measure)

@@ -25,7 +25,7 @@ from typing import Any
 
 import timing
 import torch
-from torch.profiler import ProfilerActivity, profile
+from meter import allocated
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
@@ -139,18 +139,6 @@ def work_of(setting: Setting, *, steps: int = 2) -> Callable[[], object]:
             fitting[0].ema.update(setting.batch, setting.batch)
 
     return run
-
-
-def allocated(work: Callable[[], object]) -> int:
-    """The most bytes that the allocator had given out at once."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-        work()
-    live = peak = 0
-    for event in seen.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            live += event.nbytes()
-            peak = max(peak, live)
-    return peak
 
 
 def resident(work: Callable[[], object]) -> int:

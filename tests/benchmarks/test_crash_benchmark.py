@@ -12,11 +12,8 @@ import threading
 from functools import partial
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
 import powercut
+import pytest
 import syscalls
 
 from dynaxx.store.atomic import write_bytes

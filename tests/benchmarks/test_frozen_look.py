@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+import prompt_hits
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import prompt_hits
 from look import Gallery, lab, orientations
 
 from dynaxx.data.bundled import Bundled

@@ -1,4 +1,4 @@
-"""The truth that plans are held against: real stages, real tensors, and what the allocator says."""
+"""The truth that plans are held against: real stages and real tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from dynaxx.noise.denoiser import Input
 from dynaxx.signal.random import Draws
@@ -15,18 +14,6 @@ from dynaxx.spec.graph import Node
 from dynaxx.stage.build import build_stages
 from dynaxx.stage.condition import encode
 from dynaxx.stage.stage import Request
-
-
-def allocated(work: Callable[[], object]) -> int:
-    """The most bytes that the CPU allocator had given out at once during `work`."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-        work()
-    live = peak = 0
-    for event in seen.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            live += event.nbytes()
-            peak = max(peak, live)
-    return peak
 
 
 def request(spec: CascadeSpec, node: Node, batch: int) -> Request:

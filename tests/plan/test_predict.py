@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.plan.measured import allocated
+from meter import allocated
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.plan.measured import allocated, sampled, trained
+from meter import allocated
+from tests.plan.measured import sampled, trained
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx.errors import RunError

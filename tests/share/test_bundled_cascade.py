@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from look import Gallery
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx import Cascade
@@ -19,8 +19,6 @@ from dynaxx.spec.files import load
 from dynaxx.stage.word_vectors import FILE
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-from look import Gallery  # noqa: E402
 
 MEBI = 2**20
 

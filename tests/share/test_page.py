@@ -5,37 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.share.page_reader import Reader
 
 from dynaxx.share.page import DemoPage, Film, Picture, PromptRow, StageCard, StageShot, duration, level, render
-
-VOID = {"meta", "img", "input", "br", "hr", "link"}
-
-
-class Reader(HTMLParser):
-    """Checks that tags nest, and collects what the page holds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def shapes(size: int, blur: float, seed: int) -> np.ndarray:

@@ -11,6 +11,8 @@ from typing import Any, Self, final
 from dynaxx.errors import StoppedError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AT_ONCE_S = 0.2
+"""Signals that come within this time are one: a supervisor and a launcher may both pass the same one on."""
 
 
 @final
@@ -36,8 +38,11 @@ class Stop:
         return StoppedError(where, f"stopped by {asked.name}; all is saved{after}.", asked)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.asked, self._at = signal.Signals(number), time.monotonic()
-        self._restore()
+        if self.asked is None:
+            self.asked, self._at = signal.Signals(number), time.monotonic()
+        elif time.monotonic() - self._at > AT_ONCE_S:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         for kind, handler in self._before.items():

@@ -80,11 +80,6 @@ class Facts:
         widths = [self.get(name, "hidden_size", "d_model") for name in ENCODERS if name in self.parts]
         return sum(map(int, widths)) if widths and None not in widths else None
 
-    @property
-    def steps_trained(self) -> int:
-        """Timesteps of the schedule that the network was trained on."""
-        return int(self.get("scheduler", "num_train_timesteps") or 1000)
-
 
 def folder_of(load: str, root: Path | None) -> Path | None:
     """Where a pipeline lies on this machine: a folder beside the cascade file, else the hub's cache, else nowhere."""

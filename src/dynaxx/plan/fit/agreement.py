@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, final
 
 from dynaxx.spec.cascade import CascadeSpec
@@ -43,7 +42,6 @@ class Place:
     stage: PipelineStage
     facts: Facts
     grids: Grids
-    root: Path | None
     all_facts: Mapping[str, Facts | None]
 
     @property

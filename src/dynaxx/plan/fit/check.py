@@ -31,7 +31,7 @@ def agreements(spec: CascadeSpec, root: Path | None, *, size: tuple[int, ...] | 
             what = f"{stage.load!r} is not on this machine"
             found.append(Agreement(f"{stage.name}.load", stage.name, "all", "unknown", what, "unknown", "Download it."))
             continue
-        place = Place(spec, stage, facts, grids, root, known)
+        place = Place(spec, stage, facts, grids, known)
         found += [agreement for rule in RULES for agreement in rule(place)]
     return found
 

@@ -9,7 +9,6 @@ from dynaxx.spec.stage import PipelineStage
 
 LOW = "inputs.low"
 SCHEDULE = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "flow_shift", "shift")
-ENDS = {"denoising_end": "denoising_start"}
 
 
 def fractions(at: Place) -> Rule:
