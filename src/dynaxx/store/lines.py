@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -28,7 +29,7 @@ class Lines:
     """A file of lines, open for more; those that `keep` does not want are dropped on opening, as are damaged ones."""
 
     def __init__(self, path: Path, *, keep: Callable[[Line], bool] = lambda line: True) -> None:
-        self.path = path
+        self.path, self._turn = path, Lock()
         try:
             make_folder(path.parent)
             write_bytes(path, b"".join(_written(line) for line in read_lines(path) if keep(line)))
@@ -43,15 +44,16 @@ class Lines:
         os.close(self._file)
 
     def add(self, line: Mapping[str, Any], *, sync: bool = False) -> None:
-        """Append a line; with `sync` it is on disk when this returns.
+        """Append a line, one thread at a time; with `sync` it is on disk when this returns.
 
         Raises:
             RunError: where it cannot be written, with the way out.
         """
         data = _written(line)
         try:
-            while data:
-                data = data[os.write(self._file, data) :]
+            with self._turn:
+                while data:
+                    data = data[os.write(self._file, data) :]
         except OSError as error:
             raise self._closed(error) from error
         if sync:
