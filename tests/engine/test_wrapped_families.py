@@ -73,7 +73,7 @@ stages:
     role: refine
     kind: pipeline
     load: x4
-    inputs: {low: {from: base, noise: {std: 0.342, form: preserving}}}
+    inputs: {low: {from: base, noise: {std: 0.1723, form: preserving}}}
     call: {num_inference_steps: 2, guidance_scale: 3.0}
     out: {scale: {hw: 4}}
 """
@@ -157,6 +157,8 @@ def test_deepfloyd_if_with_the_x4_upscaler(zoo: Path) -> None:
     x = three(PROMPTS, image=x / 2 + 0.5, generator=generators(samples, 2), num_inference_steps=2, output_type="pt")
     same(samples.x, x.images * 2 - 1)
     assert samples.trace.nodes[1].calls[0]["noise_level"] == 250
+    assert samples.trace.nodes[1].calls[0]["put_on_std"] == pytest.approx(0.427, abs=1e-3)
+    assert samples.trace.nodes[2].calls[0]["put_on_std"] == pytest.approx(0.0520, abs=1e-4)  # the x4 upscaler's own 20
 
 
 BY_SHARE = {"BASE": f"{STEPS}, denoising_end: 0.6", "CALL": f"{STEPS}, denoising_start: 0.6", "LOW": "from: base"}
@@ -206,6 +208,7 @@ def test_stable_diffusion_with_the_x4_upscaler(zoo: Path) -> None:
         noise_level=100, output_type="pt",
     ).images  # fmt: skip
     same(samples.x, x * 2 - 1)
+    assert samples.trace.nodes[1].calls[0]["put_on_std"] == pytest.approx(0.1723, abs=1e-3)
 
 
 def test_ltx_base_upsampler_and_short_refine(zoo: Path) -> None:

@@ -21,10 +21,10 @@ from dynaxx.spec.process import CosineProcess, FlowProcess
     [
         ("if-noise-level", 250, 0.427, 3),
         ("if-aug-level", 0.25, 0.427, 3),
-        ("x4-noise-level", 20, 0.0794, 4),
-        ("x4-noise-level", 100, 0.342, 3),
-        ("x4-noise-level", 350, 1.59, 2),
-        ("comfyui-x4", 1.0, 1.59, 2),
+        ("x4-noise-level", 20, 0.0520, 4),
+        ("x4-noise-level", 100, 0.172, 3),
+        ("x4-noise-level", 350, 0.749, 3),
+        ("comfyui-x4", 1.0, 0.749, 3),
         ("imagen-pytorch", 0.2, 0.70, 2),
         ("cosine-t", 0.5, 1.0, 9),
         ("flow-t", 0.5, 1.0, 9),
@@ -39,7 +39,10 @@ def test_published_levels(unit, value, std, digits):
 
 @pytest.mark.parametrize(
     ("unit", "schedule", "steps"),
-    [("if-noise-level", "squaredcos_cap_v2", (0, 1, 250, 500, 998, 999)), ("x4-noise-level", "linear", (0, 20, 350))],
+    [
+        ("if-noise-level", "squaredcos_cap_v2", (0, 1, 250, 500, 998, 999)),
+        ("x4-noise-level", "scaled_linear", (0, 20, 350)),
+    ],
 )
 def test_tables_equal_diffusers(unit, schedule, steps):
     from diffusers import DDPMScheduler
@@ -48,6 +51,15 @@ def test_tables_equal_diffusers(unit, schedule, steps):
     for step in steps:
         theirs = float(((1 - bar[step]) / bar[step]).sqrt())
         assert std_of(unit, step) == pytest.approx(theirs, rel=2e-3 if step == 0 else 1e-4)
+
+
+def test_the_x4_upscaler_has_the_table_that_diffusers_gives_it():
+    from diffusers import DDPMScheduler
+    from diffusers.loaders.single_file_utils import _legacy_load_scheduler
+
+    published = _legacy_load_scheduler(DDPMScheduler, {}, component_name="low_res_scheduler")
+    table = {key: published.config[key] for key in ("beta_schedule", "beta_start", "beta_end")}
+    assert table == {"beta_schedule": "scaled_linear", "beta_start": 1e-4, "beta_end": 0.02}
 
 
 @given(st.sampled_from(sorted(UNITS)), st.floats(0, 1))
@@ -61,7 +73,7 @@ def test_units_round_trip(name, share):
         assert value_of(name, std) == pytest.approx(value, rel=1e-6, abs=1e-6)
 
 
-@given(st.floats(0.08, 1.5))
+@given(st.floats(0.08, 0.74))
 def test_every_unit_means_the_same_std(std):
     values = in_every_unit(std)
     assert set(values) == set(UNITS)
@@ -83,7 +95,7 @@ def test_wrong_units_and_values_are_refused():
         std_of("beta", 1)
     with pytest.raises(UsageError, match="x4-noise-level: expects 0 to 350, but got 351"):
         std_of("x4-noise-level", 351)
-    with pytest.raises(UsageError, match="x4-noise-level: reaches std 0.01 to 1.591, but got 7"):
+    with pytest.raises(UsageError, match="x4-noise-level: reaches std 0.01 to 0.7492, but got 7"):
         value_of("x4-noise-level", 7)
 
 

@@ -62,7 +62,7 @@ PLANTED: list[tuple[str, Callable[[], Data], dict[str, Any], str]] = [
     ),
     ("frames", ltx, {"stages.2.out.size": [6, 64, 64]}, "frames: .*6 frames.*4 k"),
     ("a size said twice", sd_x4, {"stages.0.call": {"height": 64}}, "height: .*64.*16"),
-    ("level beyond the range", sd_x4, {f"{NOISE_KEY}.std": 3.0}, "level: .*3.*std 0 to 1.59"),
+    ("level beyond the range", sd_x4, {f"{NOISE_KEY}.std": 3.0}, "level: .*3.*std 0 to 0.749"),
     ("level as IF writes it", sd_x4, {NOISE_KEY: None, f"{CALL}.noise_level": 0.25}, "noise_level: .*0.25.*0 to 350"),
     ("level beyond its unit", sd_x4, {NOISE_KEY: None, f"{CALL}.noise_level": 500}, "noise_level: .*500.*0 to 350"),
     ("level of the third stage", deepfloyd, {"stages.2.call.noise_level": 999}, "noise_level: .*999.*350"),
@@ -182,6 +182,13 @@ EDITED: list[tuple[str, Callable[[], Data], str, Data, str]] = [
         "sd-x2/vae/config.json",
         {"_class_name": "AutoencoderTiny"},
         "codec: .*AutoencoderKL",
+    ),
+    (
+        "noise by another table",
+        sd_x4,
+        "x4/low_res_scheduler/scheduler_config.json",
+        {"beta_schedule": "squaredcos_cap_v2"},
+        "beta_schedule of the noise: .*squaredcos_cap_v2.*scaled_linear",
     ),
     ("upscaler of another bound", sd_x4, "x4/model_index.json", {"max_noise_level": 50}, "level: .*0.4"),
     (

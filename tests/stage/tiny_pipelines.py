@@ -141,7 +141,7 @@ def sd_x2() -> Any:
 
 def x4() -> Any:
     network = unet(7, in_channels=7, num_class_embeds=1000, sample_size=16)
-    noising = diffusers.DDPMScheduler(beta_start=1e-4, beta_end=0.02, beta_schedule="linear")
+    noising = diffusers.DDPMScheduler(beta_start=1e-4, beta_end=0.02, beta_schedule="scaled_linear")
     scheduler = ddim(prediction_type="v_prediction", clip_sample=False, set_alpha_to_one=False, steps_offset=1)
     return diffusers.StableDiffusionUpscalePipeline(
         vae(blocks=3, scaling=0.08333), clip(), tokenizer(begins=True), network, noising, scheduler, max_noise_level=350

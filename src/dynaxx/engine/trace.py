@@ -23,7 +23,7 @@ class NodeRecord:
     `space` is `pixels` or the codec whose latent space it answers in, `input_spaces` the same for its inputs. `paths`
     has the inputs that were decoded or encoded: the parents' spaces, the one where the edge worked, and the node's.
     `calls` are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of
-    one's own needs to repeat the sample.
+    one's own needs to repeat the sample. Their `put_on_std` is measured: the noise that really came on its low input.
     """
 
     name: str

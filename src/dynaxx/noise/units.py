@@ -90,8 +90,10 @@ def _cosine_betas(timesteps: int) -> list[float]:
     return [min(1 - after / before, 0.999) for before, after in zip(bar, bar[1:], strict=False)]
 
 
-def _linear_betas(timesteps: int, first: float, last: float) -> list[float]:
-    return [first + (last - first) * i / (timesteps - 1) for i in range(timesteps)]
+def _scaled_linear_betas(timesteps: int, first: float, last: float) -> list[float]:
+    """Betas whose roots are evenly spaced: latent diffusion's "linear", diffusers' "scaled_linear"."""
+    roots = math.sqrt(first), math.sqrt(last)
+    return [(roots[0] + (roots[1] - roots[0]) * i / (timesteps - 1)) ** 2 for i in range(timesteps)]
 
 
 def _std_of_logsnr(logsnr: float) -> float:
@@ -112,7 +114,7 @@ def _imagen_of_std(std: float) -> float:
 
 
 _IF, _IF_BACK = _table(_cosine_betas(1000))
-_X4, _X4_BACK = _table(_linear_betas(1000, 1e-4, 2e-2))
+_X4, _X4_BACK = _table(_scaled_linear_betas(1000, 1e-4, 2e-2))
 
 UNITS: dict[str, Unit] = {
     "logsnr": Unit(_std_of_logsnr, _logsnr_of_std, -math.inf, math.inf, "any", "-2 ln std"),

@@ -12,6 +12,14 @@ NOISE_AT = {"if-noise-level": "high", "x4-noise-level": "low"}
 """Where pipelines put noise on their low input: after or before they resize it."""
 
 
+NOISING = ("low_res_scheduler", "image_noising_scheduler")
+TABLES: dict[str, dict[str, str | float]] = {
+    "if-noise-level": {"beta_schedule": "squaredcos_cap_v2"},
+    "x4-noise-level": {"beta_schedule": "scaled_linear", "beta_start": 1e-4, "beta_end": 0.02},
+}
+"""The part that puts noise on, and the table that the published ones have."""
+
+
 def reads(at: Place) -> Rule:
     """An input is there where a pipeline needs one, and not where it reads none."""
     family, has = at.facts.family, "low" in at.stage.inputs
@@ -138,6 +146,17 @@ def level(at: Place) -> Rule:
             yield at.says(f"noise.{key}", getattr(noise, key), wants, fix, key=f"{LOW}.noise.{key}")
 
 
+def noise_table(at: Place) -> Rule:
+    """The table by which a pipeline puts noise on its input is the one by which levels are converted."""
+    family = at.facts.family
+    if family is None or family.level is None:
+        return
+    part = next((name for name in NOISING if name in at.facts.parts), NOISING[0])
+    for key, wants in TABLES[family.level.unit].items():
+        fix = "Load the release's own scheduler; a table of its own takes its own timestep (`call.noise_level`)."
+        yield at.says(f"{key} of the noise", at.facts.get(part, key), wants, fix, key="load")
+
+
 def level_called(at: Place) -> Rule:
     """A level in the call lies in the range of its own unit."""
     knob = at.facts.family.level if at.facts.family is not None else None
@@ -166,5 +185,5 @@ def starts(at: Place) -> Rule:
 
 
 RULES = (
-    reads, masks, space, channels, latents, scale, same_size, kernel, level, level_called, starts
+    reads, masks, space, channels, latents, scale, same_size, kernel, level, noise_table, level_called, starts
 )  # fmt: skip

@@ -17,6 +17,7 @@ from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
+from dynaxx.stage.pipeline.noising import hearing
 from dynaxx.stage.pipeline.open import dtype_of
 from dynaxx.stage.pipeline.text import Texts
 from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
@@ -111,9 +112,13 @@ class Wrapped:
             given["generator"] = [torch.Generator().manual_seed(seed) for seed in seeds]
         given |= calls.signals(self.pipe, family, request, dtype_of(self.spec))
         walk, more = self._walk(family, request, said, given)
+        heard = list[float]()
+        with hearing(self.pipe, heard):
+            found = self._called({**given, **more}, family, walk, request)
         if request.on_call:
-            request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more})
-        return self._called({**given, **more}, family, walk, request)
+            put_on = {"put_on_std": heard[-1]} if heard else {}
+            request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **put_on})
+        return found
 
     def _walk(
         self, family: Family, request: Request, said: Mapping[str, Any], given: dict[str, Any]
