@@ -68,6 +68,16 @@ KINDS: Mapping[str, tuple[str, str]] = {
         "faults of its input made worse",
         "Raise its augmentation level, or train it on what the stage before really makes (`train.generated`).",
     ),
+    "latent-scale": (
+        "latents read at the wrong scale",
+        "Set `scaling_factor` and `shift_factor` in its autoencoder's configuration to those of the stage above, "
+        "or hand on pixels.",
+    ),
+    "level-unit": (
+        "a level in the wrong unit",
+        "See that noise is put on by the table that its level is converted by; a pipeline with a table of its own is "
+        "told its own timestep (`call`).",
+    ),
     "weights": (
         "wrong answers on true inputs, for no single simple reason",
         "Check that its weights are whole and the ones that are meant; then train it longer.",

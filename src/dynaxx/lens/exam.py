@@ -14,8 +14,10 @@ from dynaxx.lens.explain import Suspect
 from dynaxx.lens.misfit import Pair
 from dynaxx.lens.pairing import pairing
 from dynaxx.lens.signs import DISTANCE, Sign, hidden, signs, strays
+from dynaxx.signal.resample import KERNELS
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grids import kernels
+from dynaxx.spec.stage import PipelineStage
 
 OTHER_SEED = 1_000_003
 """Added to the seed where a stage is run again with other random numbers."""
@@ -62,8 +64,14 @@ def suspect(bench: Bench, exam: Exam, alarms: frozenset[str]) -> Suspect:
         rerun=lambda other: bench.on(node, other, rows=few),
         again=lambda: bench.on(node, low, rows=few, seed=bench.taps.seed + OTHER_SEED),
         blind=lambda: blind(bench, node, start),
-        kernel=tuple(kernels(bench.low(node).edge, node.grid.size)),
+        kernel=_kernels(bench, node),
     )
+
+
+def _kernels(bench: Bench, node: Node) -> tuple[str, ...]:
+    """The kernels that bring the low input up; a wrapped pipeline does so by itself, and no other is looked for."""
+    own = kernels(bench.low(node).edge, node.grid.size)
+    return tuple(KERNELS if isinstance(node.stage, PipelineStage) else own)
 
 
 def _pair(bench: Bench, node: Node, x: Tensor, count: int) -> Pair:

@@ -29,6 +29,7 @@ def finding(
     level: Level = "healthy",
     reference: float | None = None,
     least: float | None = None,
+    kind: str | None = None,
     advice: str | None = None,
     at: str = "",
 ) -> Finding:
@@ -36,5 +37,13 @@ def finding(
     return Finding(
         id=".".join(part for part in (stage, probe, at) if part), probe=probe, stage=stage, name=name,
         value=finite(found.value), low=finite(found.low), high=finite(found.high), n=found.n, unit=unit, level=level,
-        says=says, reference=reference, least_effect=least, advice=advice,
+        says=says, reference=reference, least_effect=least, kind=kind, advice=advice,
+    )  # fmt: skip
+
+
+def unasked(probe: str, stage: str, name: str, why: str, *, at: str = "") -> Finding:
+    """A finding where nothing could be measured, and why."""
+    return Finding(
+        id=".".join(part for part in (stage, probe, at) if part), probe=probe, stage=stage, name=name, value=None,
+        low=None, high=None, n=0, unit="", level="unknown", says=f"Not measured: {why}.",
     )  # fmt: skip

@@ -11,8 +11,11 @@ from dynaxx.errors import UsageError
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.consistency import consistency
 from dynaxx.lens.corrupt import CORRUPTIONS
+from dynaxx.lens.crossing import foreign
 from dynaxx.lens.flicker import flickers
 from dynaxx.lens.gain import SIZES, gain
+from dynaxx.lens.hand_over import hand_over
+from dynaxx.lens.level_borne import level_borne
 from dynaxx.lens.low_matters import low_matters
 from dynaxx.lens.outcome import Outcome
 from dynaxx.lens.restoration import restoration
@@ -63,6 +66,7 @@ def known(bench: Bench, budget: Budget) -> list[Probe]:
     rows = _held(QUICK if budget == "quick" else FULL, bench.taps.count)
     exact = all(isinstance(node.stage, GaussianStage | EmpiricalStage) for node in bench.graph)
     found = [
+        *_between(bench, rows.sweep),
         Probe("consistency", {}, consistency),
         Probe("low_matters", _low_matters_cost(bench, rows.sweep), partial(low_matters, rows=rows.sweep)),
         Probe("ownership", {}, ownership),
@@ -111,6 +115,18 @@ def afforded(
             reason, spent = None, spent + takes
         found.append((probe, reason))
     return found
+
+
+def _between(bench: Bench, rows: int) -> list[Probe]:
+    """What is asked where somebody else's signals are handed on."""
+    nodes = [node for node in bench.graph if foreign(node)]
+    cost = {node.name: rows * evaluations(node) for node in nodes}
+    if not nodes:
+        return []
+    return [
+        Probe("level_borne", cost, partial(level_borne, rows=rows)),
+        Probe("hand_over", cost, partial(hand_over, rows=rows)),
+    ]
 
 
 def _held(rows: Rows, count: int) -> Rows:

@@ -25,6 +25,8 @@ SHOWN = 8
 """Samples that are shown, the worst first."""
 CARRY = 1.5
 """The least carry that counts as amplifying."""
+MEASURED = ("level_borne", "hand_over")
+"""Probes that measure a cause: what they find goes before signs of it, which may have other names."""
 
 
 def write_up(
@@ -105,6 +107,10 @@ def _with_changes(found: list[Finding]) -> list[Finding]:
 
 def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: ErrorTable | None) -> Verdict:
     shares = {name: share.value for name, share in (table.share if table else {}).items()}
+    cause = next((f for f in found if f.level == "fault" and f.probe in MEASURED), None)
+    if cause is not None and cause.kind is not None:
+        told = (cause.says, cause.advice or advice(cause.kind))
+        return Verdict("fault", cause.stage, cause.kind, f"{cause.stage} is at fault: {called(cause.kind)}.", told)
     bad = worst(diagnoses, shares)
     if bad is not None and bad.explanation is not None:
         name, kind = bad.exam.node.name, bad.explanation.kind

@@ -1,0 +1,185 @@
+"""Pipelines whose weights are chosen, so that what they do is known: they are linear, up to a millionth.
+
+Residual branches are silent. What is left is one path from the first convolution to the last, with a group norm and a
+SiLU on it: a channel that holds a large constant fixes the norm's scale, a copy of every signal with the other sign
+its mean, and a bias puts the signal where the SiLU is a straight line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import tiny_pipelines as tiny
+import torch
+from torch import Tensor, nn
+
+WIDTH = 8
+LARGE, STRAIGHT = 1e3, 20.0
+"""The constant that fixes a norm, and the place where the SiLU is straight within float32."""
+CONTRAST = 0.4
+"""Of pixels per unit of latents."""
+
+
+def silent(network: nn.Module) -> None:
+    """Every residual branch adds nothing."""
+    for name, part in network.named_modules():
+        if name.endswith(("conv2", "proj_out")) or name.endswith("to_out.0"):
+            nn.init.zeros_(part.weight)
+            nn.init.zeros_(part.bias)
+
+
+SHARP = torch.tensor([0.0, 1.0, 0.0])
+SOFT = torch.tensor([0.25, 0.5, 0.25])
+"""Kernels along each axis."""
+
+
+def enters(conv: Any, gains: Tensor, kernel: Tensor = SHARP) -> None:
+    """`gains (3, in)` of the input as three signals, their negatives, and the large constant."""
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    plane = gains[:, :, None, None] * torch.outer(kernel, kernel)
+    conv.weight.data[:3], conv.weight.data[3:6] = plane, -plane
+    conv.bias.data[-1] = LARGE
+
+
+def leaves(norm: Any, conv: Any, gain: float) -> None:
+    """The three signals, times `gain`, out of what `enters` made of them."""
+    norm.weight.data.fill_(LARGE * (WIDTH - 1) ** 0.5 / WIDTH)
+    norm.bias.data.fill_(LARGE / WIDTH + STRAIGHT)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    for channel in range(3):
+        conv.weight.data[channel, channel, 1, 1] = gain
+        conv.bias.data[channel] = -gain * STRAIGHT
+
+
+def averages(conv: Any) -> None:
+    """Each channel's mean over two by two sites."""
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    for channel in range(WIDTH):
+        conv.weight.data[channel, channel, :2, :2] = 0.25
+
+
+def keeps(conv: Any, first: int = 0) -> None:
+    """Channel c of the answer is channel `first + c`."""
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    middle = [n // 2 for n in conv.weight.shape[2:]]
+    for channel in range(conv.weight.shape[0]):
+        conv.weight.data[(channel, first + channel, *middle)] = 1.0
+
+
+@torch.no_grad()
+def vae(scaling: float, blocks: int = 2) -> Any:
+    """The first three latents are the picture's means over patches, `1 / CONTRAST` times; the fourth is always 0."""
+    codec = diffusers.AutoencoderKL(
+        block_out_channels=(WIDTH,) * blocks, in_channels=3, out_channels=3, latent_channels=4, norm_num_groups=1,
+        down_block_types=("DownEncoderBlock2D",) * blocks, up_block_types=("UpDecoderBlock2D",) * blocks,
+        scaling_factor=scaling,
+    )  # fmt: skip
+    silent(codec)
+    for name, part in codec.named_modules():
+        if name.endswith("downsamplers.0.conv"):
+            averages(part)
+        if name.endswith("upsamplers.0.conv"):
+            keeps(part)
+    keeps(codec.quant_conv)
+    keeps(codec.post_quant_conv)
+    enters(codec.encoder.conv_in, torch.eye(3))
+    leaves(codec.encoder.conv_norm_out, codec.encoder.conv_out, 1 / (CONTRAST * scaling))
+    enters(codec.decoder.conv_in, torch.eye(3, 4) * CONTRAST * scaling)
+    leaves(codec.decoder.conv_norm_out, codec.decoder.conv_out, 1.0)
+    return codec
+
+
+@torch.no_grad()
+def answering(network: Any, gains: Tensor, kernel: Tensor = SHARP) -> Any:
+    """A U-Net that answers with `gains (3, in)` of its input, whatever the level and the prompt."""
+    silent(network)
+    enters(network.conv_in, gains, kernel)
+    last = network.up_blocks[-1].resnets[-1]
+    keeps(last.conv_shortcut, first=last.conv_shortcut.weight.shape[1] - WIDTH)
+    leaves(network.conv_norm_out, network.conv_out, 1.0)
+    return network
+
+
+NARROW: dict[str, Any] = dict(block_out_channels=(WIDTH, 16), norm_num_groups=1)
+
+
+def noisy(gain: float, channels: int) -> Tensor:
+    """`gain` times the first three of the noisy signal's channels."""
+    return gain * torch.eye(3, channels)
+
+
+def beside(gain: float, channels: int) -> Tensor:
+    """`gain` times the three channels that stand beside a noisy signal of so many."""
+    return torch.cat([torch.zeros(3, channels), gain * torch.eye(3)], dim=1)
+
+
+def sdxl_base() -> Any:
+    pipe = tiny.sdxl_base()
+    return _with(pipe, vae(0.13025), _like(pipe.unet), noisy(2.0, 4), tiny.euler(prediction_type="sample"), SOFT)
+
+
+def sdxl_refiner() -> Any:
+    pipe = tiny.sdxl_refiner()
+    return _with(pipe, vae(0.13025), _like(pipe.unet), noisy(1.0, 4), tiny.euler(prediction_type="sample"))
+
+
+def sd_base() -> Any:
+    pipe = tiny.sd_base()
+    scheduler = tiny.ddim(clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="sample")
+    return _with(pipe, vae(0.18215), _like(pipe.unet), noisy(2.0, 4), scheduler, SOFT)
+
+
+def x4() -> Any:
+    """It answers with its low input, noise and all."""
+    pipe = tiny.x4()
+    scheduler = tiny.ddim(clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="sample")
+    network = _like(pipe.unet)
+    return _with(pipe, vae(0.08333, blocks=3), network, beside(1 / CONTRAST, 4), scheduler)
+
+
+def if_base() -> Any:
+    pipe = tiny.if_base()
+    return _with(pipe, None, _like(pipe.unet), noisy(0.6, 3), _sampled(pipe.scheduler), SOFT)
+
+
+def if_super() -> Any:
+    pipe = tiny.if_super()
+    return _with(pipe, None, _like(pipe.unet), beside(1.0, 3), _sampled(pipe.scheduler))
+
+
+def _sampled(scheduler: Any) -> Any:
+    return type(scheduler).from_config(scheduler.config, prediction_type="sample")
+
+
+def _like(network: Any) -> Any:
+    """An exact network of the same kind, narrow."""
+    said = {name: value for name, value in network.config.items() if not name.startswith("_")}
+    return type(network)(**said | NARROW)
+
+
+def _with(pipe: Any, codec: Any, network: Any, gains: Tensor, scheduler: Any, kernel: Tensor = SHARP) -> Any:
+    found = {"unet": answering(network, gains, kernel), "scheduler": scheduler} | (
+        {"vae": codec} if codec is not None else {}
+    )
+    pipe.register_modules(**found)
+    return pipe
+
+
+BUILDERS: dict[str, Callable[[], Any]] = {
+    "sd": sd_base, "x4": x4, "sdxl": sdxl_base, "sdxl-refiner": sdxl_refiner, "if-1": if_base, "if-2": if_super,
+}  # fmt: skip
+
+
+def saved(name: str, root: Path) -> Path:
+    """The folder of an exact pipeline, made on first use."""
+    folder = root / name
+    if not folder.is_dir():
+        BUILDERS[name]().save_pretrained(folder)
+    return folder
