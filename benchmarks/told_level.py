@@ -2,7 +2,8 @@
 
 The bridge of the bundled cascade is trained anew on its frozen base, for fewer steps, told the level or not, from
 three seeds. The hand-over gap is the distance to real pictures that is due to the base's mistakes:
-`d(bridge(base)) - d(bridge(real))`, an unbiased MMD^2 on built-in features, everything paired by sample and seed.
+`d(bridge(base)) - d(bridge(real))`, an unbiased MMD^2 on built-in features, everything paired by sample and seed. It is
+measured at several levels, since a bridge that is told may be run at any. `--out` keeps the bridges, and goes on.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ from dynaxx.train.material import Material, gather
 from dynaxx.train.order import permutation
 from dynaxx.train.pairs import Batch, Pairs
 
+LEVELS = (0.1, 0.3, 0.6)
+"""What bridges are run at, standard deviations within the range that they are trained on; the first is the recipe's."""
+DRAWN_STEPS = 10
+"""Steps of the bridge when it is drawn from."""
 NOISY = 0.3
 """The share of training times, from the noisiest down, at which inputs are shuffled."""
 BATCH = 32
@@ -46,12 +51,13 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Setting:
-    """Which cascade lends its base and recipe, how long bridges are trained, how many samples and seeds are drawn."""
+    """Which cascade lends its base and recipe, how long bridges are trained, and on how much they are measured."""
 
     cascade: str
     steps: int
     samples: int
     seeds: tuple[int, ...]
+    levels: tuple[float, ...]
 
 
 def bridge_only(setting: Setting, *, told: bool, seed: int) -> CascadeSpec:
@@ -92,30 +98,57 @@ class Real:
         return mmd2(scale(Builtin()(x)), scale(features), Gaussian.of(scale(features)))
 
 
-def gap(cascade: Cascade, real: Real) -> Pairwise:
+def gap(cascade: Cascade, real: Real, made: Tensor) -> Pairwise:
     """What the base's mistakes cost after the bridge."""
-    base, bridge = (stage.name for stage in cascade.spec.stages)
-    made = cascade.sample(list(real.captions), keep=base).stages[base]
+    base = cascade.spec.stages[0].name
     chain, own = (cascade.sample(list(real.captions), given={base: low}).x for low in (made, real.low))
     return real.distance(chain) - real.distance(own)
 
 
+def gaps(trained: Path, real: Real, made: Tensor, levels: Sequence[float]) -> dict[float, Pairwise]:
+    """The hand-over gap of one trained bridge by the level that it is run at."""
+    cascade = Cascade.from_pretrained(trained)
+    name = cascade.spec.stages[1].name
+    settings = {f"{name}.solver.steps": DRAWN_STEPS}
+    return {
+        level: gap(cascade.with_settings(settings | {f"{name}.inputs.low.noise.std": level}), real, made)
+        for level in levels
+    }  # fmt: skip
+
+
 def told_against_untold(setting: Setting, folder: Path) -> list[Result]:
-    """The difference of the gaps, told less untold: over all seeds (Student), and each by its samples."""
-    gaps: dict[bool, list[Pairwise]] = {True: [], False: []}
+    """The difference of the gaps, told less untold, by level: over all seeds (Student), and each by its samples."""
+    found: dict[bool, list[dict[float, Pairwise]]] = {True: [], False: []}
+    drawn: tuple[Real, Tensor] | None = None
     for seed in setting.seeds:
-        for told in gaps:
+        for told in found:
             spec = bridge_only(setting, told=told, seed=seed)
             out = folder / f"{'told' if told else 'untold'}-{seed}"
-            trained = train(spec, out=out, stages=[spec.stages[1].name], device="cpu")
-            sizes = [node.grid.size for node in nodes(spec)]
-            real = Real.of(gather(spec, None, root=out, cache=out / "training" / "data"), sizes, setting.samples)
-            gaps[told].append(gap(Cascade.from_pretrained(trained.folder), real))
-    each = [told - untold for told, untold in zip(gaps[True], gaps[False], strict=True)]
-    found = [_result(f"gap_told_minus_untold_seed_{s}", one) for s, one in zip(setting.seeds, each, strict=True)]
-    difference = _over_seeds("gap_told_minus_untold", [one.value for one in each], target=0.0)
-    told, untold = ([gap.value for gap in gaps[key]] for key in (True, False))
-    return [difference, _over_seeds("gap_told", told, peer=sum(untold) / len(untold)), *found]
+            trained = train(spec, out=out, stages=[spec.stages[1].name], device="cpu").folder
+            drawn = drawn or draw(spec, trained, setting.samples)
+            found[told].append(gaps(trained, *drawn, setting.levels))
+    return [result for level in setting.levels for result in compared(setting, found, level)]
+
+
+def draw(spec: CascadeSpec, trained: Path, samples: int) -> tuple[Real, Tensor]:
+    """Real pictures, and what the base makes of their captions: the same for every bridge."""
+    sizes = [node.grid.size for node in nodes(spec)]
+    real = Real.of(gather(spec, None, root=trained, cache=trained / "training" / "data"), sizes, samples)
+    base = spec.stages[0].name
+    return real, Cascade.from_pretrained(trained).sample(list(real.captions), until=base).x
+
+
+def compared(setting: Setting, found: dict[bool, list[dict[float, Pairwise]]], level: float) -> list[Result]:
+    """Told and untold at one level."""
+    told, untold = ([one[level] for one in found[key]] for key in (True, False))
+    each = [a - b for a, b in zip(told, untold, strict=True)]
+    name = f"gap_told_minus_untold_at_{level:g}"
+    means = [[gap.value for gap in side] for side in (told, untold)]
+    return [
+        _over_seeds(name, [one.value for one in each], target=0.0),
+        _over_seeds(f"gap_told_at_{level:g}", means[0], peer=sum(means[1]) / len(means[1])),
+        *(_result(f"{name}_seed_{seed}", one) for seed, one in zip(setting.seeds, each, strict=True)),
+    ]
 
 
 def _over_seeds(
@@ -184,14 +217,16 @@ def main() -> None:
     parser.add_argument("--cascade", default="emoji-64", help="a trained cascade of at least base and bridge")
     parser.add_argument("--steps", type=int, default=1500, help="training steps of each bridge")
     parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--out", type=Path, help="keeps the trained bridges here, and goes on from them")
     parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
     options = parser.parse_args()
-    full = Setting(options.cascade, options.steps, options.samples, (0, 1, 2))
-    setting = Setting(options.cascade, 2, 32, (0,)) if options.quick else full
+    full = Setting(options.cascade, options.steps, options.samples, (0, 1, 2), LEVELS)
+    setting = Setting(options.cascade, 2, 32, (0,), LEVELS[:1]) if options.quick else full
     before = timing.load()
     with tempfile.TemporaryDirectory() as name:
-        results = [*told_against_untold(setting, Path(name)), *shuffled(setting, Path(name))]
+        folder = options.out or Path(name)
+        results = [*told_against_untold(setting, folder), *shuffled(setting, folder)]
     timing.report("told_level", timing.device_name(torch.device("cpu")), results, as_json=options.json, before=before)
 
 
