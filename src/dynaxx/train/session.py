@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 import torch
 
-from dynaxx.engine.folder import LINEAGE, save_head, save_stage, weights_digest
+from dynaxx.engine.folder import LINEAGE, save_head, save_stage
 from dynaxx.engine.stop import Stop
 from dynaxx.signal.random import Draws
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.identity import digest, stage_facts, stage_run_id, stage_weights_id
-from dynaxx.spec.stage import DiffusionStage, RegressionStage
-from dynaxx.stage.build import build_stages, weights_folder
+from dynaxx.spec.identity import stage_facts, stage_weights_id
+from dynaxx.stage.build import build_stages
 from dynaxx.stage.diffusion import Diffusion
 from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Stage
-from dynaxx.stage.weights import load_weights
 from dynaxx.store.lock import Lock
-from dynaxx.train.carried import Carry, Kept
 from dynaxx.train.fit import fit
 from dynaxx.train.fitting import Fitting, Trainable
 from dynaxx.train.folder import RunFolder, with_steps
-from dynaxx.train.generated import RENEWED_FROM_STD, Answers
 from dynaxx.train.log import Log, ReportTo, open_tracker
 from dynaxx.train.machine import Machine
 from dynaxx.train.material import Material
@@ -37,6 +33,7 @@ from dynaxx.train.preview import stage_preview, write_picture
 from dynaxx.train.standing import Standing, training
 from dynaxx.train.step import TrainStep
 from dynaxx.train.stop import asked_anywhere
+from dynaxx.train.upstream import Upstream
 from dynaxx.train.validate import Validation
 from dynaxx.train.writer import Writer
 
@@ -70,7 +67,11 @@ class Session:
     on_step: Callable[[TrainStep], None] | None
     note: Callable[[str], None]
     lock: Lock | None
-    _stages: dict[str, Stage] = field(default_factory=dict)
+
+    @cached_property
+    def upstream(self) -> Upstream:
+        """The stages that others build on."""
+        return Upstream(self.spec, self.graph, self.folder, self.material, self.note)
 
     @property
     def standing(self) -> Standing:
@@ -82,7 +83,7 @@ class Session:
         own = [node for node in self.graph if node.stage.name == name]
         train = training(self.spec, name)
         machine, stage = Machine.of(self.device, train.precision), self._fresh(own, train.seed)
-        made = self._generated(own, machine, stop) if train.generated else None
+        made = self.upstream.generated(own, machine, stop) if train.generated else None
         pairs = [
             Pairs(self.spec.condition, self.graph, node, self.material, generated=made, device=machine.device)
             for node in own
@@ -102,7 +103,7 @@ class Session:
 
     def all_stages(self) -> dict[str, Stage]:
         """Every stage of the cascade, ready to sample."""
-        return {node.stage.name: self._ready(node) for node in self.graph}
+        return {node.stage.name: self.upstream.ready(node) for node in self.graph}
 
     def _loop(
         self, fitting: Fitting, pairs: list[Pairs], node: Node, stop: Stop, waiting: Sequence[Mapping[str, Any]]
@@ -173,7 +174,7 @@ class Session:
         """Put the averaged weights into the cascade folder; the lineage, written last, says that they are whole."""
         name = node.stage.name
         (self.folder.stage(name) / LINEAGE).unlink(missing_ok=True)
-        upstream = [parent.stage.name for parent in self._upstream(node)] if fitting.train.generated else []
+        upstream = [parent.stage.name for parent in self.upstream.of(node)] if fitting.train.generated else []
         lineage = {
             "data": self.material.signals.fingerprint, "steps": fitting.step, "images": fitting.images,
             "skipped": fitting.skipped, "upstream": {other: stage_weights_id(self.spec, other) for other in upstream},
@@ -193,68 +194,6 @@ class Session:
         stage = build_stages(self.spec, own, root=self.folder.path, fresh=True)[name]
         assert isinstance(stage, Diffusion | Regression)
         return stage
-
-    def _generated(self, own: list[Node], machine: Machine, stop: Stop) -> dict[tuple[str, str, str], Kept]:
-        """What each parent makes of the data, as every pass of the stage reads it.
-
-        The first process makes it, the others wait for every part.
-        """
-        node, made = own[0], dict[tuple[str, str, str], Kept]()
-        for parent in self._upstream(node):
-            place = self.folder.notes(node.stage.name) / "generated" / parent.name
-            file = place / f"{self._answer_id(parent)}.npy"
-            answers = Answers(parent, self._ready(parent), self._grids, self.material, machine.device, file)
-            missing = answers.parts.missing
-            if missing:
-                self.note(f"{parent.name} makes what {node.stage.name} learns from.")
-            for part in range(answers.parts.count if machine.anyone(missing) else 0):
-                if machine.first:
-                    answers.make(part)
-                if asked := asked_anywhere(stop, machine):
-                    raise stop.error(f"stage {parent.name!r}, what {node.stage.name!r} learns from", asked)
-            if machine.first:
-                answers.finish()
-                made |= self._read(own, parent, answers)
-            machine.wait()
-            made |= self._read(own, parent, answers)
-        return made
-
-    def _read(self, own: list[Node], parent: Node, answers: Answers) -> dict[tuple[str, str, str], Kept]:
-        """A parent's answers, decoded or encoded where an edge asks for it."""
-        kept, carrier = Kept(answers.parts.read(), answers.file.stem), self.material.carrier
-        return {
-            (node.name, name, parent.name): carrier.made(
-                kept, Carry.over(node, name, parent.name), folder=answers.file.parent
-            )
-            for node in own
-            for name, given in node.inputs.items()
-            if parent.name in given.parents
-        }
-
-    def _answer_id(self, node: Node) -> str:
-        """The id of what a stage makes of the data: its weights, all that it runs with, and the data."""
-        name, data = node.stage.name, self.material.signals.fingerprint
-        weights = weights_digest(weights_folder(node.stage, self.folder.path))
-        return digest([stage_run_id(self.spec, name), weights, data, RENEWED_FROM_STD])
-
-    def _upstream(self, node: Node) -> list[Node]:
-        return [other for other in self.graph if other.name in node.parents and other.stage.name != node.stage.name]
-
-    def _ready(self, node: Node) -> Stage:
-        """A finished stage as the folder holds it, or one of a kind that needs no training.
-
-        It is read anew even where it was just trained, so that whatever is made with it has the same bits after a stop.
-        """
-        name = node.stage.name
-        if name not in self._stages:
-            root: Path = self.folder.path
-            fresh = isinstance(node.stage, DiffusionStage | RegressionStage)
-            stage = build_stages(self.spec, [node], root=root, fresh=fresh)[name]
-            if isinstance(stage, Diffusion | Regression):
-                load_weights(stage.network, weights_folder(node.stage, root))
-                stage.network.eval()
-            self._stages[name] = stage
-        return self._stages[name]
 
 
 def _moved(state: Mapping[str, Any], machine: Machine) -> str:
