@@ -43,6 +43,14 @@ def test_captions_are_encoded_alike_in_training_and_in_sampling() -> None:
     torch.testing.assert_close(sampled, trained, atol=0, rtol=0)
 
 
+def test_an_article_that_a_prompt_begins_with_changes_nothing() -> None:
+    spec = TextSpec(encoder="word-vectors", width=96, max_tokens=6)
+    for known in (None, words_of(["diamond with a dot", "red apple"])):
+        tokens, mask = make_text_encoder(spec, known=known)(["A red apple", "red apple", "a", "diamond with a dot"])
+        assert torch.equal(tokens[0], tokens[1])
+        assert mask.sum(1).tolist() == [2, 2, 1, 4]
+
+
 @pytest.mark.parametrize("word", ["is", "it", "my", "many", "with"])
 def test_function_words_are_taken_for_nothing(word: str) -> None:
     assert Vocabulary(["not", "no", "two", "cat"], word_vectors()).taken_for(word) is None

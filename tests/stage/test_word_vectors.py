@@ -60,7 +60,7 @@ def test_no_two_words_of_captions_are_the_same_listed_or_not() -> None:
 
 def test_tokens_are_vector_and_place_and_strangers_still_differ() -> None:
     encoder = make_text_encoder(SPEC)
-    tokens, mask = encoder(["a cat", "zqxvkj", "wqqzk"])
+    tokens, mask = encoder(["my cat", "zqxvkj", "wqqzk"])
     torch.testing.assert_close(tokens[0, 1], word_vectors().listed("cat") + positions(4, 96)[1])  # type: ignore[operator]
     assert mask.sum(1).tolist() == [2, 1, 1]
     assert not torch.equal(tokens[1], tokens[2])

@@ -12,7 +12,7 @@ from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.condition import TextSpec
 from dynaxx.stage.vocabulary import Vocabulary
 from dynaxx.stage.word_vectors import word_vectors
-from dynaxx.stage.words import Words
+from dynaxx.stage.words import Words, named
 
 
 class TextEncoder(Protocol):
@@ -66,7 +66,8 @@ class Pretrained:
 def _word_vectors(spec: TextSpec, known: Sequence[str] | None) -> Words:
     vectors = word_vectors()
     _check_width(spec, vectors.width)
-    return Words(spec.width, spec.max_tokens, vectors.own if known is None else Vocabulary(known, vectors).vector)
+    vector_of = vectors.own if known is None else Vocabulary(known, vectors).vector
+    return Words(spec.width, spec.max_tokens, vector_of, heard=named)
 
 
 def _check_width(spec: TextSpec, width: int) -> None:

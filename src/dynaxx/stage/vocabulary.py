@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dynaxx.errors import DataError
 from dynaxx.stage.word_vectors import WordVectors
-from dynaxx.stage.words import words
+from dynaxx.stage.words import named, words
 from dynaxx.store.atomic import write_text
 
 FILE_NAME = "vocabulary.txt"
@@ -57,7 +57,7 @@ class Vocabulary:
 
     def notes(self, text: str, max_tokens: int) -> list[str]:
         """In words, what of a prompt is taken for something else, what is left out, and whether anything is left."""
-        asked = [(word, self.taken_for(word)) for word in words(text)]
+        asked = [(word, self.taken_for(word)) for word in named(text)]
         others = dict.fromkeys(pair for pair in asked if pair[0] not in FILLERS and pair[0] != pair[1])
         found = [f"{word!r} is taken for {known!r}" for word, known in others if known is not None]
         found += [f"{word!r} is not understood" for word, known in others if known is None]

@@ -15,6 +15,7 @@ from torch import Tensor
 from dynaxx.signal.random import Draws
 
 _WORD = re.compile(r"[^\W_]+")
+ARTICLES = frozenset({"a", "an", "the"})
 
 
 def words(text: str) -> list[str]:
@@ -24,6 +25,16 @@ def words(text: str) -> list[str]:
     ['a', 'red', 'haired', 'cat', 'smiling']
     """
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+
+
+def named(text: str) -> list[str]:
+    """The words of a text, less an article that it begins with: "a rocket" names what "rocket" does.
+
+    >>> named("The horns"), named("a"), named("diamond with a dot")
+    (['horns'], ['a'], ['diamond', 'with', 'a', 'dot'])
+    """
+    found = words(text)
+    return found[1:] if found[1:] and found[0] in ARTICLES else found
 
 
 @lru_cache(maxsize=65536)
@@ -45,12 +56,16 @@ def positions(count: int, width: int) -> Tensor:
 class Words:
     """token i = vector(word i) + position i; at most `max_tokens` words, the rest is dropped.
 
-    `vector_of` gives a word's vector, or None to leave the word out; by default each word has one of its own.
+    `vector_of` gives a word's vector, or None to leave the word out; by default each word has one of its own. `heard`
+    finds the words of a text.
     """
 
-    def __init__(self, width: int, max_tokens: int, vector_of: Callable[[str], Tensor | None] | None = None) -> None:
+    def __init__(
+        self, width: int, max_tokens: int, vector_of: Callable[[str], Tensor | None] | None = None, *,
+        heard: Callable[[str], list[str]] = words,
+    ) -> None:  # fmt: skip
         self.width, self.max_tokens = width, max_tokens
-        self._vector_of = vector_of or partial(vector, width=width)
+        self._vector_of, self._heard = vector_of or partial(vector, width=width), heard
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """`tokens (B, max_tokens, width)`, zero beyond the text, and `mask (B, max_tokens)`."""
@@ -58,7 +73,8 @@ class Words:
         mask = torch.zeros(len(texts), self.max_tokens, dtype=torch.bool)
         place = positions(self.max_tokens, self.width)
         for row, text in enumerate(texts):
-            found = [known for word in words(text) if (known := self._vector_of(word)) is not None][: self.max_tokens]
+            vectors = (self._vector_of(word) for word in self._heard(text))
+            found = [known for known in vectors if known is not None][: self.max_tokens]
             for i, known in enumerate(found):
                 tokens[row, i] = known + place[i]
             mask[row, : len(found)] = True
