@@ -15,10 +15,11 @@ from dynaxx.cli.options import Json
 from dynaxx.cli.plan import plan
 from dynaxx.cli.sample import sample
 from dynaxx.cli.train import train
+from dynaxx.cli.tune import tune
 from dynaxx.errors import UsageError
 
 app = typer.Typer(name="dynaxx", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (demo, check, plan, train, sample, lens):
+for command in (demo, check, plan, train, sample, lens, tune):
     app.command()(command)
 
 
@@ -38,5 +39,5 @@ def main(
         return Answer({"version": dynaxx.__version__}, lambda console: console.print(line, markup=False))
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise UsageError("", "no command is given.", "Name one of demo, check, plan, train, sample, lens.")
+        raise UsageError("", "no command is given.", "Name one of demo, check, plan, train, sample, lens, tune.")
     return None

@@ -52,7 +52,9 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     other = Cascade.from_pretrained(order.against, runtime=runtime) if order.against else None
     options = Options(order.num, order.budget, order.seed, order.out / KEPT if order.keep else None, against=other)
     with bar() as on_step:
-        view = look(cascade, data=_data(order.data), prompts=_prompts(order.prompts), options=options, on_step=on_step)
+        view = look(
+            cascade, data=data_in(order.data), prompts=_prompts(order.prompts), options=options, on_step=on_step
+        )
         _say_cost(view, console)
         for done in view.steps():
             words = done.left_out or (f"{done.latency_s:.1f} s" + (" (known)" if done.cached else ""))
@@ -62,7 +64,7 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     report = replace(lensed.report, method=method, cascade={**lensed.report.cascade, "from": order.run})
     if order.apply and view.bench.reference is not None:
         count = len(view.bench.reference)
-        made = apply(cascade, report, order.out / "cascade.yaml", num=count, data=_data(order.data), seed=order.seed)
+        made = apply(cascade, report, order.out / "cascade.yaml", num=count, data=data_in(order.data), seed=order.seed)
         report = replace(report, applied=made.to_json() if made else None)
     return report, write_report(replace(lensed, report=report), order.out)
 
@@ -78,7 +80,8 @@ def _say_cost(view: Look, console: Console) -> None:
     console.print(f"At most {total:.0f} s of network evaluations in all.", markup=False, highlight=False)
 
 
-def _data(folder: Path | None) -> DataSpec | None:
+def data_in(folder: Path | None) -> DataSpec | None:
+    """The recipe of a folder, or a file, of real pictures or arrays."""
     if folder is None:
         return None
     place = str(folder.expanduser().absolute())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import DataError
+from dynaxx.evolve.changed import write_changed
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.findings import Measure, Report
 from dynaxx.lens.inputs import stand_ins
@@ -17,18 +17,10 @@ from dynaxx.lens.reference import Reference, find
 from dynaxx.lens.sweep import score
 from dynaxx.lens.taps import Taps
 from dynaxx.metrics.pairwise import Pairwise
-from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.data import DataSpec
-from dynaxx.spec.files import dump
-from dynaxx.spec.override import override
-from dynaxx.spec.stage import TRAINABLE, CustomStage, PipelineStage, StageSpec
-from dynaxx.stage.build import weights_folder
-from dynaxx.store.atomic import write_text
 
 FRESH = 7_000_003
 """Added to the seed, so that what is measured again shares no random number with what was seen."""
-
-Part = TypeVar("Part", bound=Any)
 
 
 @final
@@ -72,13 +64,12 @@ def apply(
     if not changes:
         return None
     mended = cascade.with_settings(changes)
-    write_text(file, dump(_placed(override(cascade.spec, changes), cascade.root, file)))
+    listed = write_changed(cascade.spec, changes, file, root=cascade.root)
     reference, signals = _fresh(cascade, num, data, seed)
     taps = Taps.of(cascade, reference, seed=seed + FRESH, given=stand_ins(cascade.spec, reference))
     bench = Bench(taps, reference)
     changed = {path.split(".")[0] for path in changes}
     before, after = (_score(bench, one, changed, num) for one in (cascade, mended))
-    listed = tuple({"path": path, "was": _value(cascade.spec, path), "now": value} for path, value in changes.items())
     return Applied(
         listed, Measure.of(before.interval()), Measure.of(after.interval()), Measure.of((before - after).interval()),
         str(file), signals,
@@ -106,43 +97,3 @@ def _fresh(cascade: Cascade, num: int, data: DataSpec | None, seed: int) -> tupl
     again = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, size=size)
     assert again is not None, "a report with remedies has a reference"
     return again, "the same signals, fresh random numbers"
-
-
-def _placed(spec: CascadeSpec, root: Path | None, file: Path) -> CascadeSpec:
-    """The spec for a file that lies elsewhere: weights, data, pipelines and codecs are named from there."""
-    home, place = (root or Path()).resolve(), file.resolve().parent
-    stages = tuple(_stage(stage, home, place) for stage in spec.stages)
-    codecs = {name: _renamed(codec, "load", home, place) for name, codec in spec.codecs.items()}
-    return spec.model_copy(
-        update={"stages": stages, "codecs": codecs, "data": _renamed(spec.data, "path", home, place)}
-    )
-
-
-def _stage(stage: StageSpec, home: Path, place: Path) -> StageSpec:
-    changed: dict[str, Any] = {}
-    if isinstance(stage, (*TRAINABLE, CustomStage)):
-        changed["weights"] = os.path.relpath(weights_folder(stage, home), place)
-    for part, name in (("data", "path"), ("network", "load")):
-        if getattr(stage, part, None) is not None:
-            changed[part] = _renamed(getattr(stage, part), name, home, place)
-    if isinstance(stage, PipelineStage):
-        changed["adapters"] = tuple(_renamed(adapter, "load", home, place) for adapter in stage.adapters)
-        stage = _renamed(stage, "load", home, place)
-    return stage.model_copy(update=changed)
-
-
-def _renamed(part: Part, name: str, home: Path, place: Path) -> Part:
-    """A part of the spec with a path of that name, if it has one, beginning at `place`; ids of a hub stay."""
-    path = getattr(part, name, None)
-    if part is None or path is None or not (there := home / Path(path).expanduser()).exists():
-        return part
-    return part.model_copy(update={name: os.path.relpath(there, place)})
-
-
-def _value(spec: CascadeSpec, path: str) -> Any:
-    """What the spec says at a path that begins with a stage."""
-    name, *keys = path.split(".")
-    here: Any = next(stage for stage in spec.stages if stage.name == name).model_dump(by_alias=True)
-    for key in keys:
-        here = here.get(key) if isinstance(here, dict) else None
-    return here

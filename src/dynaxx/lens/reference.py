@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dynaxx.data.open import open_data
 from dynaxx.data.resized import fit
-from dynaxx.data.sample import Dataset
+from dynaxx.data.sample import Dataset, Sample
 from dynaxx.errors import DataError, UsageError
 from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
@@ -112,11 +112,13 @@ def find(
     seed: int = 0,
     skip: int = 0,
     size: Size | None = None,
+    apart: bool = False,
 ) -> Reference | None:
     """`num` signals of the data that is named, else of the cascade's own; None where nobody names any.
 
     The rows are a random choice by `seed`; the first `skip` of that order are left out, so that two calls can be had
-    without a signal in common. A cascade of gaussian stages has the signals that its closed form describes.
+    without a signal in common; `apart`: without variants of one thing in common either, as one of each group is taken.
+    A cascade of gaussian stages has the signals that its closed form describes.
 
     Raises:
         DataError: where there are too few.
@@ -126,8 +128,7 @@ def find(
         return _of_gaussian(spec, num, seed, skip, size)
     finest = max(_sizes(spec, size), key=prod)
     opened = _opened(data, finest, root) if isinstance(data, Spec) else data
-    rows = _rows(len(opened), num, seed, skip)
-    samples = [opened[row] for row in rows]
+    samples = _samples(opened, num, seed, skip, apart=apart)
     kernel = getattr(data, "kernel", KERNEL)
     x = torch.stack([fit(sample.x, finest, kernel) for sample in samples])
     labels = [-1 if sample.label is None else sample.label for sample in samples]
@@ -142,13 +143,25 @@ def _opened(data: DataSpec, finest: Size, root: Path | None) -> Dataset:
     return open_data(data, size=finest, root=root, part="withheld" if withheld else "used")
 
 
-def _rows(have: int, num: int, seed: int, skip: int) -> list[int]:
+def _samples(opened: Dataset, num: int, seed: int, skip: int, *, apart: bool) -> list[Sample]:
+    have = len(opened)
     order = Draws(seed, "lens", tuple(range(have))).uniform("rows", ()).argsort().tolist()
-    rows = order[skip : skip + num]
-    if len(rows) < min(num, FEWEST):
-        problem = f"has {have} signals; with {skip} already used, {len(rows)} are left."
+    taken = _one_of_each(opened, order, skip + num)[skip:] if apart else [opened[i] for i in order[skip : skip + num]]
+    if len(taken) < min(num, FEWEST):
+        problem = f"has {have} signals; with {skip} already used, {len(taken)} are left."
         raise DataError("reference", problem, "Name more data, or ask for fewer (--num).")
-    return rows
+    return taken
+
+
+def _one_of_each(opened: Dataset, order: Sequence[int], most: int) -> list[Sample]:
+    """The first sample of each group in that order; one that has no group is its own."""
+    found: dict[str, Sample] = {}
+    for index in order:
+        if len(found) == most:
+            break
+        sample = opened[index]
+        found.setdefault(sample.group or f"/{index}", sample)
+    return list(found.values())
 
 
 def _of_gaussian(spec: CascadeSpec, num: int, seed: int, skip: int, size: Size | None) -> Reference | None:

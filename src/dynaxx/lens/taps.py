@@ -71,10 +71,12 @@ class Taps:
         *,
         cascade: Cascade | None = None,
         rows: Sequence[int] | None = None,
+        until: str | None = None,
     ) -> dict[str, Tensor]:
         """Every node's output, `replaced` ones as given, the rest run on what came before them.
 
-        A node that hands its state over unfinished is run again with the one that takes it up. `rows`: of some samples.
+        A node that hands its state over unfinished is run again with the one that takes it up. `rows`: of some samples;
+        `until`: no further than this node.
         """
         replaced = replaced or {}
         index = list(range(self.count) if rows is None else rows)
@@ -84,7 +86,9 @@ class Taps:
             if node.name not in found:
                 finished = {**given, **replaced}
                 found[node.name] = self.answer(node.name, found, cascade=cascade, finished=finished, rows=rows)
-        return {node.name: found[node.name] for node in self.graph}
+            if node.name == until:
+                break
+        return {node.name: found[node.name] for node in self.graph if node.name in found}
 
     def answer(
         self,

@@ -52,6 +52,8 @@ def _rehearsed(node: Node, asks: ConditionSpec, mode: Mode, build: Building | No
     for scale in scales:
         try:
             stage = build(node) if build and isinstance(node.stage, EXACT_KINDS) else None
+            if stage is not None:
+                rehearse(node, asks, scale, mode=mode, stage=stage)  # what it makes of its signals once is no sample's
             found = rehearse(node, asks, scale, mode=mode, stage=stage)
         except RunError as error:
             failed = error
