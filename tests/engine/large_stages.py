@@ -83,7 +83,8 @@ def measure(root: Path, placement: str) -> dict[str, Any]:
     torch.save(samples.x, root / f"{placement}.pt")
     return {
         "peak": held("VmHWM") - before, "weights": weights,
-        "events": [name for name, _ in samples.trace.events],
+        "events": [event.event for event in samples.trace.events],
+        "grew": [event.grew_bytes for event in samples.trace.events],
     }  # fmt: skip
 
 

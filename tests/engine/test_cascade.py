@@ -54,7 +54,7 @@ def test_one_stage_at_a_time_gives_the_same_samples(emoji):
     moving = Cascade.from_pretrained("emoji-exact", runtime=Runtime(placement="one-at-a-time"))
     samples = moving.sample(PROMPT, num=2)
     assert torch.equal(samples.x, resident)
-    assert "evict base" in [name for name, _ in samples.trace.events]
+    assert "evict base" in [event.event for event in samples.trace.events]
 
 
 def test_a_run_may_stop_at_a_stage_and_go_on_from_there(emoji):
@@ -85,7 +85,7 @@ def test_the_trace_holds_every_node_and_event(emoji):
     ]  # fmt: skip
     assert len(seen) == 24 + 20 + 12
     assert all(node.latency_s > 0 and node.peak_gib > 0 for node in samples.trace.nodes)
-    assert [name for name, _ in samples.trace.events][:3] == ["encode", "fetch base", "run base"]
+    assert [event.event for event in samples.trace.events][:3] == ["encode", "fetch base", "run base"]
 
 
 def test_a_saved_cascade_loads_again_and_gives_the_same_samples(emoji, tmp_path):

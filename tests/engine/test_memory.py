@@ -55,7 +55,9 @@ def test_streamed_blocks_give_the_same_sample(tmp_path: Path) -> None:
     assert size is not None
     capped = Cascade.from_spec(spec, root=tmp_path, runtime=Runtime(memory_cap=size // 2))
     samples = capped.sample("a red apple")
-    assert [name for name, _ in samples.trace.events] == ["encode", "stream base", "run base", "evict base"]
+    assert [event.event for event in samples.trace.events] == ["encode", "stream base", "run base", "evict base"]
+    assert samples.trace.events[1].weights_bytes == size
+    assert 0 < samples.trace.lost_s < sum(event.latency_s for event in samples.trace.events)
     assert (samples.x - whole.sample("a red apple").x).abs().max() <= 1e-5
     held = sum(x.numel() * 4 for part in ("unet", "vae") for x in getattr(whole.stages["base"].pipe, part).parameters())
     assert size == held
@@ -124,6 +126,11 @@ def test_one_at_a_time_holds_one_stage(tmp_path: Path) -> None:
     apart, together = (json.loads(process(way, str(tmp_path))) for way in ("one-at-a-time", "resident"))
     sizes = apart["weights"].values()
     assert min(sizes) >= 300e6
+    grew = dict(zip(apart["events"], apart["grew"], strict=True))
+    for name, size in apart["weights"].items():  # mapped when they are fetched, touched as they run, let go of after
+        assert grew[f"fetch {name}"] < 0.2 * size
+        assert grew[f"run {name}"] > 0.7 * size
+        assert grew[f"evict {name}"] < -0.7 * size
     assert apart["peak"] <= 1.1 * max(sizes), apart
     assert together["peak"] >= 0.9 * sum(sizes), "the figure sees weights that are held"
     assert torch.equal(torch.load(tmp_path / "one-at-a-time.pt"), torch.load(tmp_path / "resident.pt"))

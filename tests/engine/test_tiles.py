@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from dynaxx import Cascade
-from dynaxx.engine.runtime import Runtime
+from dynaxx.cli import run
 from dynaxx.engine.tiles import tiles_of
-from dynaxx.errors import UsageError
-from dynaxx.spec.files import parse
+from dynaxx.errors import SpecError
+from dynaxx.spec.files import dump, parse
 from dynaxx.spec.graph import nodes
+from dynaxx.spec.identity import run_id, stage_weights_id
+from dynaxx.spec.override import tile_settings
 from dynaxx.stage.stage import Request
 
 SEEN: list[tuple[int, ...]] = []
@@ -36,23 +40,24 @@ class Local:
         """It holds nothing."""
 
 
-def spec(size: tuple[int, int], scale: float = 2, **options: float) -> Any:
+def spec(size: tuple[int, int], scale: float = 2, tile: int | None = None, **options: float) -> Any:
     base = {"name": "base", "role": "base", "kind": "custom", "target": "test_tiles:Local", "out": {"size": list(size)}}
     up = {"name": "up", "role": "bridge", "kind": "custom", "target": "test_tiles:Local", "options": options}
-    return parse({"name": "x", "stages": [base, up | {"from": "base", "out": {"scale": scale}}]})
+    up |= {"from": "base", "out": {"scale": scale}} | ({"tile": tile} if tile else {})
+    return parse({"name": "x", "stages": [base, up]})
 
 
 @pytest.mark.parametrize("size", [(16, 16), (20, 9), (8, 33)], ids=str)
 def test_a_local_stage_is_the_same_in_tiles(size: tuple[int, int]) -> None:
     whole = Cascade.from_spec(spec(size)).sample(num=2).x
     SEEN.clear()
-    tiled = Cascade.from_spec(spec(size), runtime=Runtime(tile=8)).sample(num=2).x
+    tiled = Cascade.from_spec(spec(size, tile=8)).sample(num=2).x
     assert (tiled - whole).abs().max() < 1e-6
     assert max(side for seen in SEEN[1:] for side in seen) <= 16, "no tile is larger than asked for"
 
 
 def test_noise_is_blended_and_each_tile_draws_its_own() -> None:
-    x = Cascade.from_spec(spec((32, 32), noise=1.0), runtime=Runtime(tile=16)).sample().x
+    x = Cascade.from_spec(spec((32, 32), tile=16, noise=1.0)).sample().x
     whole = Cascade.from_spec(spec((32, 32), noise=1.0)).sample().x
     assert (x - whole).abs().max() > 0.5
     low = Cascade.from_spec(spec((32, 32))).sample().x
@@ -63,18 +68,55 @@ def test_noise_is_blended_and_each_tile_draws_its_own() -> None:
 
 @pytest.mark.parametrize(("side", "scale"), [(None, 2), (64, 2), (6, 1.5)])
 def test_what_is_small_or_cannot_be_cut_stays_whole(side: int | None, scale: float) -> None:
-    assert tiles_of(nodes(spec((16, 16), scale))[1], side) == []
+    assert tiles_of(nodes(spec((16, 16), scale, side))[1]) == []
 
 
 def test_every_site_is_covered_and_neighbours_share_a_quarter() -> None:
     for length in range(9, 60):
-        tiles = tiles_of(nodes(spec((length, 8)))[1], 8)
+        tiles = tiles_of(nodes(spec((length, 8), tile=8))[1])
         rows = [tile.low[0] for tile in tiles]
         assert rows[0].start == 0
         assert rows[-1].stop == length
         assert all(above.stop - below.start >= 2 for above, below in zip(rows, rows[1:], strict=False))
 
 
+def test_tiles_are_part_of_what_a_sample_is() -> None:
+    assert run_id(spec((32, 32))) != run_id(spec((32, 32), tile=16))
+    assert stage_weights_id(spec((32, 32)), "up") == stage_weights_id(spec((32, 32), tile=16), "up")
+
+
+def alone(**more: Any) -> Any:
+    stage = {"name": "base", "role": "base", "kind": "custom", "target": "test_tiles:Local", "out": {"size": [8, 8]}}
+    return parse({"name": "x", "stages": [stage | more]})
+
+
+def test_every_stage_that_can_be_cut_is_cut_from_outside() -> None:
+    assert tile_settings(spec((32, 32)), 16) == {"up.tile": 16}
+    assert tile_settings(spec((32, 32)), None) == {}
+    with pytest.raises(SpecError, match="there is none"):
+        tile_settings(alone(), 16)
+
+
 def test_a_tile_has_a_size() -> None:
-    with pytest.raises(UsageError, match="tile"):
-        Runtime(tile=1)
+    with pytest.raises(SpecError, match="tile"):
+        spec((32, 32), tile=1)
+
+
+def test_a_stage_that_reads_nothing_is_not_cut() -> None:
+    with pytest.raises(SpecError, match="tile: cuts up a stage that reads `low` alone, and this one reads nothing"):
+        alone(tile=8)
+
+
+def test_the_command_works_in_tiles_and_says_so_in_the_run_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.yaml").write_text(dump(spec((32, 32))))
+    said = []
+    for extra in ([], ["--tile", "16"], ["--set", "up.tile=16"]):
+        SEEN.clear()
+        assert run(["sample", "two.yaml", "--out", "out", *extra]) == 0
+        said.append(
+            (json.loads(Path("out/run.json").read_text())["trace"]["run_id"], max(seen[0] for seen in SEEN[1:]))
+        )
+    assert said[0][1] == 64
+    assert said[1] == said[2] == (said[1][0], 32)
+    assert said[0][0] != said[1][0]

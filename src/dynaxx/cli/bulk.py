@@ -18,6 +18,7 @@ from dynaxx.share.output_folder import check_writable
 from dynaxx.share.tally import Tally, read_manifest
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.files import load
+from dynaxx.spec.override import tile_settings
 from dynaxx.store.lock import locked
 
 BATCH = 64
@@ -37,6 +38,8 @@ class BulkOrder:
     settings: dict[str, str]
     batch: int | None
     memory_cap: int | None = None
+    probe: bool = False
+    tile: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,10 @@ def fill(
     spec, batch = load(place), order.batch or (read_manifest(order.out) or {}).get("batch", BATCH)
     job = Job(prompts, labels, order.num, order.seed, batch, order.until)
     check_writable(order.out)
-    runtime = Runtime(batch_size=batch, size=order.size, memory_cap=order.memory_cap)
+    runtime = Runtime(batch_size=batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap)
+    settings = {**tile_settings(spec, order.tile), **order.settings}
     with out_of_memory(), locked(order.out / ".lock", folder=order.out, what="run") as lock:
-        cascade = Cascade.from_spec(spec, root=place.parent, runtime=runtime).with_settings(order.settings)
+        cascade = Cascade.from_spec(spec, root=place.parent, runtime=runtime).with_settings(settings)
         with Tally(order.out, job.facts(cascade)) as tally, Stop() as stop:
             before = there(tally.done)
             for line in [*tally.passed_over, *_remarks(tally, before, job), *cascade.notes(job.prompts)]:

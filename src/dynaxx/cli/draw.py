@@ -19,7 +19,7 @@ from dynaxx.share.tally import read_manifest
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import nodes
-from dynaxx.spec.override import override
+from dynaxx.spec.override import override, tile_settings
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Order:
     batch: int
     decode: bool
     memory_cap: int | None = None
+    probe: bool = False
+    tile: int | None = None
 
     @property
     def count(self) -> int:
@@ -56,9 +58,11 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     Raises:
         DynaxxError: of the kind that says what cannot be.
     """
-    file, runtime = resolve(order.run), Runtime(batch_size=order.batch, size=order.size, memory_cap=order.memory_cap)
+    file = resolve(order.run)
+    runtime = Runtime(batch_size=order.batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap)
     spec = load(file)
-    graph = nodes(override(spec, order.settings), size=order.size)
+    settings = {**tile_settings(spec, order.tile), **order.settings}
+    graph = nodes(override(spec, settings), size=order.size)
     files = name_given(spec, graph, from_stage=order.from_stage, low=order.low, named=order.named)
     chosen = select(graph, files, order.until)
     keep = names_to_keep(chosen, order.keep)
@@ -70,7 +74,7 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
         fix = "Choose another --out; --prompts goes on with it."
         raise RunError(str(order.out), "holds the samples of a file of prompts.", fix)
     with out_of_memory():
-        cascade = Cascade.from_spec(spec, root=file.parent, runtime=runtime).with_settings(order.settings)
+        cascade = Cascade.from_spec(spec, root=file.parent, runtime=runtime).with_settings(settings)
         for note in cascade.notes(order.prompts):
             on_note(f"{note}.")
         samples = cascade.sample(

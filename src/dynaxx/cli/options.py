@@ -68,6 +68,19 @@ def parse_inputs(values: Sequence[str]) -> tuple[Path | None, dict[str, Path]]:
     return (unnamed[0] if unnamed else None), named
 
 
+def parse_batch(text: str | None) -> tuple[int | None, bool]:
+    """A number of samples, and whether the best one is looked for: `auto` says no number.
+
+    Raises:
+        UsageError: where the text is neither.
+    """
+    if text is None or text == "auto":
+        return None, text is not None
+    if not DIGITS.fullmatch(text):
+        raise UsageError("--batch", f"cannot be {text!r}.", "Give a number of samples, or auto.")
+    return int(text), False
+
+
 def parse_bytes(text: str | None) -> int | None:
     """A size of memory such as `8GiB`, `500MB` or `1000000` in bytes; None where none is said.
 

@@ -10,13 +10,14 @@ import typer
 
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_bytes, parse_inputs, parse_settings, parse_size
+from dynaxx.cli.options import Json, parse_batch, parse_bytes, parse_inputs, parse_settings, parse_size
 from dynaxx.cli.progress import bar, note, samples_bar
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dynaxx.engine.trace import Trace
     from dynaxx.share.files import Written
 
 
@@ -52,9 +53,8 @@ def sample(
     set: Annotated[
         list[str] | None, typer.Option(metavar="PATH=VALUE", help="A run-time setting: bridge.solver.steps=10.")
     ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once, 64; changes no sample.")
-    ] = None,
+    batch: Annotated[str | None, typer.Option(metavar="N|auto", help="Samples that pass a stage at once, 64.")] = None,
+    tile: Annotated[int | None, typer.Option(min=2, metavar="N", help="Tiles for larger low inputs.")] = None,
     memory_cap: Annotated[
         str | None, typer.Option(metavar="SIZE", help="The most memory to use, such as 8GiB: it decides on placement.")
     ] = None,
@@ -68,14 +68,15 @@ def sample(
     if prompts is not None:
         _check_alone({"--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--field": field})
         _check_alone({"--from-stage": from_stage, "--input": input, "--latents": latents})
-        return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, batch, memory_cap)
+        return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, *parse_batch(batch), memory_cap, tile)
     with loading():
         from dynaxx.cli.draw import Order, draw
 
     order = Order(
         run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes,
-        batch=batch or 64, settings=settings, from_stage=from_stage, low=low, named=named, field=field,
-        until=until_stage, keep=keep_stages, out=out, decode=not latents, memory_cap=parse_bytes(memory_cap),
+        batch=parse_batch(batch)[0] or 64, probe=parse_batch(batch)[1], tile=tile,
+        settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
+        keep=keep_stages, out=out, decode=not latents, memory_cap=parse_bytes(memory_cap),
     )  # fmt: skip
     with bar() as on_step:
         written = draw(order, on_step, note)
@@ -90,12 +91,12 @@ def _check_alone(others: Mapping[str, object]) -> None:
 
 def _bulk(
     run: str, file: Path, num: int, seed: int, out: Path, until: str | None, size: tuple[int, ...] | None,
-    settings: dict[str, str], batch: int | None, memory_cap: str | None,
+    settings: dict[str, str], batch: int | None, probe: bool, memory_cap: str | None, tile: int | None,
 ) -> Answer:  # fmt: skip
     with loading():
         from dynaxx.cli.bulk import BulkOrder, fill
 
-    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, parse_bytes(memory_cap))
+    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, parse_bytes(memory_cap), probe, tile)
     with bar() as on_step, samples_bar() as on_drawn:
         filled = fill(order, on_step, on_drawn, note)
     line = f"{filled.folder}: {filled.drawn + filled.before} samples, {filled.drawn} drawn now."
@@ -110,5 +111,19 @@ def _show(written: Written, console: Console) -> None:
         console.print(f"{node.name:>10}  {node.grid:>9}  {duration(node.latency_per_sample_s):>7} a sample{levels}")
         for call in node.calls:
             console.print(f"{'':>10}  {', '.join(f'{key}={value}' for key, value in call.items())}", markup=False)
+    if moved := _moved(written.trace):
+        console.print(moved, markup=False)
     for file in written.files:
         console.print(str(file), markup=False)
+
+
+def _moved(trace: Trace) -> str:
+    """What was moved, and the time lost to it, where weights come and go."""
+    from dynaxx.cli.quantity import size_of
+    from dynaxx.share.page import duration
+
+    brought = [event for event in trace.events if event.event.startswith(("fetch", "stream"))]
+    if not any(event.event.startswith("evict") for event in trace.events):
+        return ""
+    total = size_of(sum(event.weights_bytes or 0 for event in brought))
+    return f"{total} of weights brought in {len(brought)} times; {duration(trace.lost_s)} lost to moving them"

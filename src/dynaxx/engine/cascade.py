@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dynaxx.engine.afford import afford, capped, out_of_memory
 from dynaxx.engine.ask import Ask
+from dynaxx.engine.batches import Batches
 from dynaxx.engine.folder import check_lineage, save
 from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.run import OnStep, Run
@@ -62,6 +63,7 @@ class Cascade:
     ) -> None:
         self.spec, self.stages, self.root, self.runtime = spec, dict(stages), root, runtime
         self.codecs = codecs or Codecs(spec.codecs, root, runtime.allow_download)
+        self._batches: dict[str, Batches] = {}
 
     @classmethod
     def from_spec(
@@ -219,7 +221,8 @@ class Cascade:
         roots = {node.name: node.grid.size for node in chosen if not node.inputs}
         return Run(
             nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
-            dtype=runtime.dtype, batch_size=runtime.batch_size, tile=runtime.tile, keep=keep, on_step=on_step,
+            dtype=runtime.dtype, batch_size=runtime.batch_size, probe=runtime.probe, batches=self._batches,
+            keep=keep, on_step=on_step,
             codecs=self.codecs, encode=lambda: ask.encode(self.spec.condition, self._text_encoder),
             trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},

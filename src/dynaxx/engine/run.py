@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 
 from dynaxx.engine.afford import ran_out
+from dynaxx.engine.batches import Batches
 from dynaxx.engine.edges import bare, carry
-from dynaxx.engine.move import move
+from dynaxx.engine.move import move, weights_bytes
+from dynaxx.engine.passed import synchronize
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.spaces import bring, entering
 from dynaxx.engine.tiles import run_tiled, tiles_of
@@ -40,7 +43,8 @@ class Run:
 
     `outputs` holds what nodes have answered and nobody has released, `decoded` the latents among them as what they
     stand for; `inputs` what nodes in `keep` were given.
-    Batches are stage-major: all samples pass a node, `batch_size` at a time, before the next node starts.
+    Batches are stage-major: all samples pass a node, at most `batch_size` at a time, before the next node starts;
+    `batches` says how many for each stage, and keeps what probing found.
     """
 
     nodes: Mapping[str, Node]
@@ -51,7 +55,8 @@ class Run:
     device: torch.device
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
-    tile: int | None = None
+    probe: bool = False
+    batches: dict[str, Batches] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
     on_step: OnStep | None = None
     codecs: Codecs = field(default_factory=lambda: Codecs({}))
@@ -62,7 +67,7 @@ class Run:
 
     def execute(self, event: Event) -> None:
         """Carry out one event and note its time."""
-        with self.trace.event(str(event)):
+        with self.trace.event(str(event), self._moved(event)):
             match event.kind:
                 case "encode":
                     self.condition = self.encode().to(self.device)
@@ -79,6 +84,11 @@ class Run:
                     del self.outputs[event.name]
                 case "run":
                     self._run(self.nodes[event.name])
+
+    def _moved(self, event: Event) -> int | None:
+        """The bytes of the weights that an event is about."""
+        stage = self.stages.get(event.name) if event.kind in ("fetch", "stream", "ahead", "evict") else None
+        return weights_bytes({event.name: stage})[event.name] if stage is not None else None
 
     def _run(self, node: Node) -> None:
         total = len(self.draws.ids)
@@ -102,19 +112,22 @@ class Run:
 
     def _parts(self, node: Node, total: int, record: NodeRecord) -> Iterator[Tensor]:
         """The node's answers, batch by batch; a batch that does not fit the memory is halved, and so are the others."""
-        done = 0
+        done, batches = 0, self.batches.setdefault(node.stage.name, Batches(self.batch_size, self.probe))
         while done < total:
-            part, calls = slice(done, min(done + record.batch_size, total)), list[Mapping[str, Any]]()
+            part, calls = slice(done, min(done + batches.size, total)), list[Mapping[str, Any]]()
+            began = time.perf_counter()
             try:
                 answer = self.part(node, part, calls)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out(error) or record.batch_size == 1:
+                if not ran_out(error) or not batches.failed(part.stop - done):
                     raise
-                record.batch_size = -(-record.batch_size // 2)
                 continue
+            synchronize(self.device)
+            batches.took(part.stop - done, time.perf_counter() - began)
             record.calls += calls
             done = part.stop
             yield answer
+        record.batch_size, record.probed = min(batches.size, total), dict(batches.tried)
 
     def part(self, node: Node, part: slice, calls: list[Mapping[str, Any]]) -> Tensor:
         """A node's answer for one batch; `calls` takes what foreign calls were made with.
@@ -130,7 +143,7 @@ class Run:
             condition=self.condition.take(part).to(self.device), stop_std=node.stop_std, on_call=calls.append,
             on_step=None if self.on_step is None else partial(self.on_step, node.name),
         )  # fmt: skip
-        stage, tiles = self.stages[node.stage.name], tiles_of(node, self.tile)
+        stage, tiles = self.stages[node.stage.name], tiles_of(node)
         answer = run_tiled(node, tiles, request, stage.run) if tiles else stage.run(request)
         expected = (len(draws.ids), *node.grid.shape)
         if not isinstance(answer, Tensor) or tuple(answer.shape) != expected:

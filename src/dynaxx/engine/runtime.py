@@ -15,17 +15,16 @@ from dynaxx.plan.placement import Wanted
 @final
 @dataclass(frozen=True)
 class Runtime:
-    """How a cascade runs; none of it changes a sample by more than rounding, but for `size` and `tile`.
+    """How a cascade runs; none of it changes a sample by more than rounding, but for `size`.
 
     Args:
         device: `cpu`, `cuda`, `cuda:1`, ...; a GPU is taken where there is one.
         dtype: of the state.
-        batch_size: samples that pass a stage at once.
+        batch_size: the most samples that pass a stage at once; halved for a stage whose memory does not do.
+        probe: whether each stage's own best batch size is looked for: doubled from 1 while samples get faster.
         placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
         memory_cap: the most bytes of the device that may be used. On a GPU it is enforced; on a CPU it decides on the
             placement, and weights that are not needed are not in memory.
-        tile: the side, in sites of its low input, of the tiles that a stage above that size works in; each draws noise
-            of its own, so this changes samples.
         spread: the devices that hold each stage, `{"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}`: all work at once,
             each on a batch of its own; several devices for a stage take turns.
         size: of the base grid, where the cascade file fixes none, or in its place.
@@ -38,9 +37,9 @@ class Runtime:
     device: str | None = None
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
+    probe: bool = False
     placement: Wanted = "auto"
     memory_cap: int | None = None
-    tile: int | None = None
     spread: Mapping[str, Sequence[str]] | None = None
     size: tuple[int, ...] | None = None
     allow_download: bool = False
@@ -52,8 +51,6 @@ class Runtime:
             raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")
         if self.memory_cap is not None and self.memory_cap < 1:
             raise UsageError("memory_cap", f"is {self.memory_cap} bytes.", "Give 1 or more, such as 8 * 2**30.")
-        if self.tile is not None and self.tile < 2:
-            raise UsageError("tile", f"is {self.tile}.", "Give 2 or more.")
         for device in [self.device, *(name for names in (self.spread or {}).values() for name in names)]:
             _try(device or "cpu")
 

@@ -27,11 +27,12 @@ class Tile:
     high: tuple[slice, slice]
 
 
-def tiles_of(node: Node, side: int | None) -> list[Tile]:
-    """The tiles of `side` sites of the low input that cover a node; none where it is small, or cannot be cut.
+def tiles_of(node: Node) -> list[Tile]:
+    """The tiles, as large as the stage's `tile` says, that cover a node; none where it is small, or cannot be cut.
 
     It can where `low` is its only input, and its answer is a whole number of times larger in height and width.
     """
+    side = node.stage.tile
     low = node.inputs["low"].grid.size[-2:] if set(node.inputs) == {"low"} and len(node.grid.size) >= 2 else ()
     if side is None or not low or all(n <= side for n in low) or node.stop_std is not None:
         return []

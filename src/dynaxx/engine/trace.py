@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from dynaxx.engine.passed import Passed, held_bytes
 from dynaxx.spec.grid import PIXELS
 
 GIB = 2**30
@@ -24,6 +25,7 @@ class NodeRecord:
     has the inputs that were decoded or encoded: the parents' spaces, the one where the edge worked, and the node's.
     `calls` are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of
     one's own needs to repeat the sample. Their `put_on_std` is measured: the noise that really came on its low input.
+    `probed` are the batch sizes that were tried, with seconds per sample.
     """
 
     name: str
@@ -38,6 +40,7 @@ class NodeRecord:
     input_spaces: dict[str, str] = field(default_factory=dict)
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
+    probed: dict[int, float] = field(default_factory=dict)
     latency_s: float = 0.0
     peak_gib: float = 0.0
 
@@ -66,14 +69,23 @@ class Trace:
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     given: tuple[str, ...] = ()
     nodes: list[NodeRecord] = field(default_factory=list)
-    events: list[tuple[str, float]] = field(default_factory=list)
+    events: list[Passed] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
 
     @contextmanager
-    def event(self, name: str) -> Iterator[None]:
-        """Time one event."""
-        began = time.perf_counter()
+    def event(self, name: str, weights_bytes: int | None = None) -> Iterator[None]:
+        """Time one event, and measure by how much what the device holds grows."""
+        device = torch.device(self.device)
+        held, began = held_bytes(device), time.perf_counter()
         yield
-        self.events.append((name, time.perf_counter() - began))
+        after, took = held_bytes(device), time.perf_counter() - began
+        grew = None if held is None or after is None else after - held
+        self.events.append(Passed(name, began - self.began, took, weights_bytes, grew))
+
+    @property
+    def lost_s(self) -> float:
+        """The seconds in which weights were moved and nothing else was done."""
+        return sum(event.lost_s for event in self.events)
 
     @contextmanager
     def node(self, record: NodeRecord) -> Iterator[None]:
@@ -90,7 +102,10 @@ class Trace:
 
     def to_json(self) -> dict[str, Any]:
         """The trace as plain data."""
-        return asdict(self)
+        found = asdict(self)
+        found.pop("began")
+        found["events"] = [asdict(event) | {"lost_s": event.lost_s} for event in self.events]
+        return found | {"lost_s": self.lost_s}
 
 
 def peak_gib(device: torch.device) -> float:

@@ -130,3 +130,17 @@ def _check(here: Mapping[str, Any], loc: list[str | int], key: str, path: str, n
     if known and key not in known:
         known = known if loc else [*known, *names]
         raise SpecError(path, f"{key!r} is unknown.", f"{did_you_mean(key, known)}Known: {listed(known)}.")
+
+
+def tile_settings(spec: CascadeSpec, side: int | None) -> dict[str, int]:
+    """The settings by which every stage that can be cut works in tiles of `side` sites of its low input.
+
+    Raises:
+        SpecError: if a side is given and no stage can be cut.
+    """
+    if side is None:
+        return {}
+    whole = [s.name for s in spec.stages if set(s.inputs) == {"low"} and s.inputs["low"].hand != "noisy"]
+    if not whole:
+        raise SpecError("tile", "cuts up a stage that reads `low` alone, and there is none.", "Leave it out.")
+    return {f"{name}.tile": side for name in whole}

@@ -30,7 +30,10 @@ class RepeatSpec(Spec):
 
 
 class BaseStage(Spec):
-    """What every kind of stage has. `from: base` is short for `inputs: {low: {from: base}}`."""
+    """What every kind of stage has. `from: base` is short for `inputs: {low: {from: base}}`.
+
+    `tile` is the side, in sites of the low input, of the tiles that the stage works in where that is larger.
+    """
 
     name: Name
     role: Role
@@ -38,6 +41,7 @@ class BaseStage(Spec):
     out: OutSpec = Field(default_factory=OutSpec)
     repeat: RepeatSpec | None = None
     weights: str | None = None
+    tile: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod
