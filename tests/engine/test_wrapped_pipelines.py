@@ -194,6 +194,58 @@ def test_our_own_stages_stand_between_theirs(zoo: Path) -> None:
     assert (again.x - samples.x).abs().max() <= 1e-4
 
 
+LATENT: dict[str, Any] = {"channels": 4, "size": [8, 8], "space": "sdxl"}
+CODEC: dict[str, Any] = {"codecs": {"sdxl": {"load": "sdxl/vae", "scale": 0.13025, "factor": 2}}}
+GAUSSIAN: dict[str, Any] = {"kind": "gaussian", "size": [8, 8], "std": 1.0, "solver": {"kind": "dpmpp-2m", "steps": 8}}
+REFINER: dict[str, Any] = {"name": "refiner", "role": "refine", "load": "sdxl-refiner", "out": {"scale": 2}}
+
+
+def refined(zoo: Path, samples: Samples, x: torch.Tensor, **call: Any) -> torch.Tensor:
+    """What a script of one's own makes of latents."""
+    from diffusers import DiffusionPipeline
+
+    pipe = DiffusionPipeline.from_pretrained(zoo / "sdxl-refiner")
+    pipe.set_progress_bar_config(disable=True)
+    found = pipe(["a red apple"] * len(x), image=x, generator=seeds(samples, 1), output_type="pt", **call).images
+    return found * 2 - 1  # type: ignore[no-any-return]
+
+
+def test_latents_of_ours_go_into_a_refiner_of_theirs(zoo: Path) -> None:
+    saved("sdxl", zoo)
+    call = {"num_inference_steps": 5, "strength": 0.4}
+    ours = GAUSSIAN | {"name": "ours", "out": LATENT}
+    samples = cascade(zoo, ours, REFINER | {"from": "ours", "call": call}, **CODEC).sample(
+        "a red apple", num=2, keep=True
+    )
+    script = refined(zoo, samples, samples.stages["ours"], **call)
+    assert (samples.x - script).abs().max() <= 1e-4
+
+
+def test_an_unfinished_state_of_ours_is_finished_by_theirs(zoo: Path) -> None:
+    saved("sdxl", zoo)
+    low = {"from": "ours", "via": "start", "hand": "noisy", "hand_std": 0.972}
+    ours = GAUSSIAN | {"name": "ours", "out": LATENT}
+    theirs = REFINER | {"inputs": {"low": low}, "call": {"num_inference_steps": 5}}
+    samples = cascade(zoo, ours, theirs, **CODEC).sample("a red apple", num=16, seed=1, keep=True)
+    state = samples.stages["ours"]
+    assert state.std() == pytest.approx((1 + 0.972**2) ** 0.5, rel=0.1), "x + std eps, x of std 1"
+    script = refined(zoo, samples, state, num_inference_steps=5, denoising_start=0.6)
+    assert (samples.x - script).abs().max() <= 1e-4
+
+
+def test_latents_of_theirs_go_into_a_stage_of_ours_and_back(zoo: Path) -> None:
+    base = {"name": "base", "load": "sdxl", "out": LATENT} | FEW
+    low = {"from": "base", "via": "start", "noise": {"std": 0.5, "train_std": [0, 1]}}
+    ours = GAUSSIAN | {"name": "ours", "role": "refine", "inputs": {"low": low}, "out": LATENT}
+    theirs = REFINER | {"from": "ours", "call": {"num_inference_steps": 5, "strength": 0.4}}
+    whole = cascade(zoo, base, ours, theirs, **CODEC)
+    samples = whole.sample("a red apple", num=2, keep=True)
+    assert samples.trace.nodes[1].space == "sdxl"
+    assert not samples.trace.nodes[1].paths, "they stay latents all the way"
+    again = whole.sample("a red apple", num=2, given={"ours": samples.stages["ours"]})
+    assert (again.x - samples.x).abs().max() <= 1e-4
+
+
 def test_a_sample_is_the_same_in_any_batch_and_placement(zoo: Path) -> None:
     together = cascade(zoo, *IF).sample("a red apple", num=3, seed=2)
     runtime = Runtime(batch_size=2, placement="one-at-a-time")
