@@ -22,7 +22,7 @@ def figures(name: str, *words: str) -> dict[str, float]:
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["benchmark"] == name
     for result in found["results"]:
-        assert 0 < result["low"] <= result["value"] <= result["high"]
+        assert 0 <= result["low"] <= result["value"] <= result["high"]
     return {result["name"]: result["value"] for result in found["results"]}
 
 
@@ -41,3 +41,9 @@ def test_memory_cap() -> None:
 def test_throughput() -> None:
     names = {"speed_vs_diffusers", "lever_batch", "speed_vs_prompt_loop"}
     assert set(figures("throughput", "--device", "cpu")) == names
+
+
+@pytest.mark.slow
+def test_caches() -> None:
+    found = figures("caches", "--device", "cpu")
+    assert set(found) == {f"{name}_at_{threshold}" for name in ("speed", "error") for threshold in (0.05, 0.1)}

@@ -138,12 +138,23 @@ class AdapterSpec(Spec):
     weight: float = 1.0
 
 
+class CacheSpec(Spec):
+    """Answers kept from step to step by a denoising transformer.
+
+    Where what its first block adds changes by less than `threshold` of itself, the other blocks add what they added
+    at the step before.
+    """
+
+    kind: Literal["first-block"] = "first-block"
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.05
+
+
 class PipelineStage(BaseStage):
     """Somebody's pretrained diffusers pipeline, by folder (beside the cascade file) or hub id.
 
     `pipeline` names another class than the folder's own; `scheduler` replaces settings of its scheduler, or with
     `kind` the scheduler itself; `call` is passed through to the call, negative prompt included. A level on an edge
-    is put on by the pipeline itself, in its own unit.
+    is put on by the pipeline itself, in its own unit. `cache` trades exactness for fewer evaluations.
     """
 
     kind: Literal["pipeline"] = "pipeline"
@@ -154,6 +165,7 @@ class PipelineStage(BaseStage):
     scheduler: dict[str, JsonValue] = {}
     call: dict[str, JsonValue] = {}
     adapters: tuple[AdapterSpec, ...] = ()
+    cache: CacheSpec | None = None
 
 
 class CustomStage(BaseStage):

@@ -14,6 +14,7 @@ from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.facts import INDEX
 from dynaxx.spec.problem import did_you_mean
 from dynaxx.spec.stage import AdapterSpec, PipelineStage
+from dynaxx.stage.pipeline.cache import keep_answers
 
 
 def open_pipeline(
@@ -42,6 +43,7 @@ def open_pipeline(
         pipe.scheduler = _scheduler(spec, pipe.scheduler, f"{where}, scheduler")
     if spec.adapters:
         _adapt(pipe, spec, root, where)
+    keep_answers(pipe, spec)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

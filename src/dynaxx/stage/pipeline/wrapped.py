@@ -15,6 +15,7 @@ from dynaxx.signal.random import Draws
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
+from dynaxx.stage.pipeline.cache import forget_answers
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
 from dynaxx.stage.pipeline.noising import hearing
@@ -168,6 +169,7 @@ class Wrapped:
         return walk.levels
 
     def _called(self, given: Mapping[str, Any], family: Family, walk: Walk, request: Request) -> Tensor:
+        forget_answers(self.pipe)
         try:
             with walking(self._scheduler, walk):
                 found = calls.answer(self.pipe, family, request.grid, self.pipe(**given))
