@@ -14,6 +14,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.signal.blur import blur
 from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
+from dynaxx.spec.stage import DenoisingStage
 from dynaxx.stage.diffusion import Diffusion
 from dynaxx.stage.stage import Request, Stage
 
@@ -56,6 +57,12 @@ class Fault:
     strengths: tuple[float, ...]
     base: bool = True
     later: bool = True
+    graded: bool = True
+    """Whether strengths are amounts, that could as well be others."""
+
+    def scaled(self, by: float) -> Fault:
+        """The same fault at other strengths, where they are amounts."""
+        return replace(self, strengths=tuple(by * s for s in self.strengths)) if self.graded else self
 
 
 def with_stage(cascade: Cascade, name: str, stage: Stage) -> Cascade:
@@ -123,6 +130,25 @@ def prompt_shuffled(cascade: Cascade, name: str, strength: float) -> Cascade:
         return replace(request, condition=request.condition.take([(i + 1) % count for i in range(count)]))
 
     return with_stage(cascade, name, Wrapped(cascade.stages[name], before=tamper))
+
+
+def unasked(cascade: Cascade, name: str, strength: float) -> Cascade:
+    """Prompts never arrive."""
+
+    def tamper(request: Request) -> Request:
+        return replace(request, condition=request.condition.null())
+
+    return with_stage(cascade, name, Wrapped(cascade.stages[name], before=tamper))
+
+
+def worn(cascade: Cascade, name: str, strength: float) -> Cascade:
+    """Every step takes a little detail away, so that too many of them smooth it away."""
+
+    def change(x: Tensor, request: Request) -> Tensor:
+        assert isinstance(request.spec, DenoisingStage)
+        return blur(x, strength * request.spec.solver.steps / 24)
+
+    return with_stage(cascade, name, Wrapped(cascade.stages[name], after=change))
 
 
 def half_trained(cascade: Cascade, name: str, strength: float) -> Cascade:
@@ -269,24 +295,26 @@ def bent(strength: float) -> Change:
 
 
 FAULTS = (
-    Fault("wrong resize kernel", "resize-kernel", wrong_kernel, (0, 2, 3), base=False),
+    Fault("wrong resize kernel", "resize-kernel", wrong_kernel, (0, 2, 3), base=False, graded=False),
     Fault("level too high", "level", set_to("inputs.low.noise.std"), (0.4, 0.6, 0.9), base=False),
     Fault("untold noise", "untold-noise", untold, (0.1, 0.2, 0.4, 0.8, 1.6), base=False),
     Fault("colour cast", "colour-cast", after(cast), (0.1, 0.2)),
     Fault("colour cast at the edge", "colour-cast", before(cast), (0.2, 0.4), base=False),
-    Fault("missing patch", "missing-patch", after(patch), (0.25, 0.5)),
-    Fault("missing patch at the edge", "missing-patch", before(patch), (0.5,), base=False),
-    Fault("low input shuffled", "low-ignored", shuffled, (1,), base=False),
+    Fault("missing patch", "missing-patch", after(patch), (0.25, 0.5), graded=False),
+    Fault("missing patch at the edge", "missing-patch", before(patch), (0.5,), base=False, graded=False),
+    Fault("low input shuffled", "low-ignored", shuffled, (1,), base=False, graded=False),
     Fault("detail smoothed away", "over-smoothed", after(smoothed), (0.7, 1.0, 1.5)),
     Fault("contrast squeezed", "contrast", after(contrast), (0.2, 0.4)),
     Fault("weights off", "weights", half_trained, (1.0, 1.5)),
-    Fault("wrong range at the edge", "range", before(in_range), (0, 1), base=False),
-    Fault("wrong range of the answer", "range", after(in_range), (0,)),
-    Fault("channel order at the edge", "channel-order", before(reordered), (1,), base=False),
-    Fault("channel order of the answer", "channel-order", after(reordered), (1,)),
+    Fault("wrong range at the edge", "range", before(in_range), (0, 1), base=False, graded=False),
+    Fault("wrong range of the answer", "range", after(in_range), (0,), graded=False),
+    Fault("channel order at the edge", "channel-order", before(reordered), (1,), base=False, graded=False),
+    Fault("channel order of the answer", "channel-order", after(reordered), (1,), graded=False),
     Fault("noise left in the answer", "noise-left", after(noisy), (0.1, 0.2)),
-    Fault("mirrored answer", "geometry", after(mirrored), (1,), base=False),
-    Fault("prompts shuffled", "prompt-ignored", prompt_shuffled, (1,), later=False),
+    Fault("mirrored answer", "geometry", after(mirrored), (1,), base=False, graded=False),
+    Fault("prompts shuffled", "prompt-ignored", prompt_shuffled, (1,), later=False, graded=False),
+    Fault("prompts dropped", "prompt-ignored", unasked, (1,), later=False, graded=False),
+    Fault("too many steps", "over-smoothed", worn, (0.8, 1.2, 2.0), base=False),
 )  # fmt: skip
 """All kinds that the lens has a name for."""
 

@@ -47,7 +47,7 @@ def test_every_probe_is_there_and_says_what_it_cost():
     names = [step.name for step in done]
     assert names == [
         "exam and error table", "consistency", "low_matters", "ownership", "detail", "flicker", "restoration", "gain",
-        "level_sweep bridge.std",
+        "level_sweep bridge.std", "steps base.steps", "steps bridge.steps",
     ]  # fmt: skip
     assert done[0].evaluations == 16 * (6 + 2 * 6)
     assert {curve.probe for curve in lensed.report.curves} == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import beds
 import faults
+import healthy
 import pytest
 
 from dynaxx.lens.open import Options, look
@@ -18,9 +19,17 @@ GAUSSIAN = [
     ("bridge", "channel order at the edge"), ("bridge", "weights off"),
 ]  # fmt: skip
 PICTURES = [
-    ("base", "missing patch"), ("bridge", "missing patch at the edge"), ("bridge", "channel order at the edge"),
-    ("bridge", "noise left in the answer"), ("base", "prompts shuffled"), ("bridge", "mirrored answer"),
-]  # fmt: skip
+    ("base", "missing patch"),
+    ("bridge", "missing patch at the edge"),
+    ("bridge", "channel order at the edge"),
+    ("bridge", "noise left in the answer"),
+    ("base", "prompts shuffled"),
+    ("bridge", "mirrored answer"),
+    ("base", "prompts dropped"),
+    ("bridge", "too many steps"),
+    ("bridge", "colour cast at the edge"),
+]
+JOINED = ["wrong resize kernel", "low input shuffled", "channel order at the edge", "untold noise"]  # fmt: skip
 
 
 def verdict(cascade, num=96):
@@ -47,6 +56,11 @@ def test_in_a_gaussian_cascade(stage, name):
 @pytest.mark.parametrize(("stage", "name"), PICTURES)
 def test_among_pictures(stage, name):
     check(beds.empirical(), stage, name)
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_in_a_stage_that_joins_others(name):
+    check(next(bed.cascade for bed in healthy.gaussian_beds() if bed.name == "parallel"), "bridge", name)
 
 
 @pytest.mark.parametrize("text", [True, False])

@@ -60,9 +60,14 @@ KINDS: Mapping[str, tuple[str, str]] = {
         "guidance that is off",
         "Set the guidance to the minimum of the sweep.",
     ),
+    "steps": (
+        "a number of steps or a start level that is off",
+        "Set it to the minimum of the sweep.",
+    ),
     "prompt-ignored": (
-        "prompts that reach the wrong sample",
-        "See that each sample is asked for its own prompt.",
+        "prompts that are not followed",
+        "See that each sample is asked for its own prompt, and that the prompt reaches it: its encoder, its words, and "
+        "guidance above 0; then train it with fewer prompts left out (`condition.text.dropout`).",
     ),
     "amplifies": (
         "faults of its input made worse",
@@ -91,6 +96,6 @@ def called(kind: str) -> str:
     return KINDS[kind][0]
 
 
-def advice(kind: str) -> str:
-    """What to do about it."""
-    return KINDS[kind][1]
+def advice(kind: str, part: str | None = None) -> str:
+    """What to do about it, beginning with what is done about the kind that explains a part of it."""
+    return " ".join(KINDS[each][1] for each in (part, kind) if each is not None)

@@ -6,7 +6,7 @@ the sites they work on, are stated beside ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import UsageError
@@ -15,7 +15,7 @@ from dynaxx.lens.findings import Level
 from dynaxx.lens.outcome import Outcome, finding
 from dynaxx.lens.taps import Taps, evaluations
 from dynaxx.metrics.interval import Interval
-from dynaxx.spec.graph import Node
+from dynaxx.spec.graph import Node, nodes
 
 
 def against(bench: Bench, other: Cascade) -> Outcome:
@@ -38,6 +38,12 @@ def against(bench: Bench, other: Cascade) -> Outcome:
     name = f"against {other.spec.name}"
     line = finding("against", bench.last.name, name, found, unit="MMD^2", says=says, level=level, reference=0.0)
     return Outcome((line,))
+
+
+def against_cost(bench: Bench, other: Cascade) -> Mapping[str, int]:
+    """The other's evaluations, all samples together, counted as ones of our last node by the sites they work on."""
+    graph = nodes(other.spec, size=other.runtime.size)
+    return {bench.last.name: round(bench.taps.count * _work(graph) / bench.last.grid.sites)}
 
 
 def _words(found: Interval, name: str) -> str:

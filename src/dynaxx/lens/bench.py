@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import final
@@ -9,6 +10,7 @@ from typing import final
 from torch import Tensor
 
 from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.edges import merge
 from dynaxx.lens.reference import Reference
 from dynaxx.lens.taps import Taps
 from dynaxx.lens.yardstick import OnFeatures, Yardstick
@@ -69,10 +71,13 @@ class Bench:
         seed: int | None = None,
         cascade: Cascade | None = None,
     ) -> Tensor:
-        """The node's answers to another low input, all else as it is; of the first `rows` samples where not all."""
+        """The node's answers to another low input, all else as it is; of the first `rows` samples where not all.
+
+        Where the low input is joined from several signals, each of them is `low`: joined, they are it.
+        """
         count = len(low) if rows is None else rows
         given = {name: x[:count] for name, x in self.given.items()}
-        given[self.low(node).parents[0]] = low[:count]
+        given |= dict.fromkeys(self.low(node).parents, low[:count])
         return self.taps.answer(node.name, given, rows=range(count), seed=seed, cascade=cascade)
 
     def low(self, node: Node) -> EdgeInput:
@@ -80,19 +85,31 @@ class Bench:
         return node.inputs["low"]
 
     def low_of(self, node: Node) -> Tensor:
-        """The signal that the low input reads when the node is looked at alone."""
-        return self.given[self.low(node).parents[0]]
+        """The low input when the node is looked at alone."""
+        return self.joined(node, self.given)
+
+    def joined(self, node: Node, signals: Mapping[str, Tensor]) -> Tensor:
+        """The low input that the node makes of what it reads, by name, joined where that is several signals."""
+        given = self.low(node)
+        mask = signals[given.edge.mask] if given.edge.mask else None
+        return merge(given.edge, [signals[parent] for parent in given.parents], mask)
 
     def later(self) -> list[Node]:
-        """The nodes that have a low input of their own number of channels, from one signal."""
+        """The nodes that have a low input of their own number of channels, and in their own space."""
         return [node for node in self.graph if self._simple(node)]
 
     def _simple(self, node: Node) -> bool:
-        if "low" not in node.inputs or len(self.low(node).parents) != 1:
+        if "low" not in node.inputs:
             return False
         given = self.low(node)
         spaces = {*given.spaces, given.grid.space}
-        return given.grid.channels == node.grid.channels and spaces == {node.grid.space}
+        own = given.grid.channels == node.grid.channels and spaces == {node.grid.space}
+        return own and given.edge.merge != "concat" and self._sizes(given.parents) == {given.grid.size}
+
+    def _sizes(self, names: Iterable[str]) -> set[tuple[int, ...]]:
+        sizes = {node.name: node.grid.size for node in self.graph}
+        sizes |= {f"input.{name}": tuple(due.size) for name, due in self.taps.cascade.spec.inputs.items()}
+        return {sizes[name] for name in names}
 
     def down(self, x: Tensor, node: Node) -> Tensor:
         """A node's answers on the grid of its low input."""

@@ -11,6 +11,8 @@ from dynaxx.lens.bench import Bench
 from dynaxx.spec.graph import Node
 
 QUARTERS = 4
+EACH = 2
+"""Samples that every box is tried on, at the least."""
 DEAF = 0.02
 """Below this share of the median change a part does not count."""
 
@@ -25,6 +27,8 @@ def blind(bench: Bench, node: Node, answers: Tensor) -> float | None:
     low = bench.low_of(node)[:few]
     for width in (1, 2):
         boxes = _boxes(tuple(low.shape[2:]), width)
+        if len(boxes) * EACH > few:
+            continue
         changed = low.clone()
         for i in range(few):
             part = changed[i][(slice(None), *boxes[i % len(boxes)])]

@@ -29,6 +29,7 @@ WORDS = {
     "stray": ("straying from its input beyond what noise excuses", "signal^2"),
     "lost": ("samples that left their input", "share"),
     "hidden": ("the share of its input that noise hides", "share"),
+    "unheard": ("answers that do not change with what is asked for", "share"),
     "exchanged": ("answers to other prompts", "share"),
 }
 """What signs are called, and their units."""
@@ -54,10 +55,15 @@ class Diagnosis:
         return any(p < ALPHA and s.size >= WATCH for s, p in zip(self.exam.signs, self.adjusted, strict=True))
 
     @property
-    def severity(self) -> float:
+    def strongest(self) -> Sign | None:
         """The largest sign that holds, in units of the least that counts."""
-        held = [s.size for s, p in zip(self.exam.signs, self.adjusted, strict=True) if p < ALPHA]
-        return max(held, default=0.0)
+        held = [s for s, p in zip(self.exam.signs, self.adjusted, strict=True) if p < ALPHA]
+        return max(held, key=lambda sign: sign.size, default=None)
+
+    @property
+    def severity(self) -> float:
+        """The size of that sign."""
+        return 0.0 if self.strongest is None else self.strongest.size
 
 
 def diagnose(bench: Bench, exams: Sequence[Exam]) -> list[Diagnosis]:
@@ -87,8 +93,18 @@ def _fault(diagnosis: Diagnosis, explanation: Explanation) -> Finding:
     says += f" (this explains {100 * min(explanation.share, 1.0):.0f}% of its misfit)." if explanation.share else "."
     return Finding(
         f"{name}.fault", "exam", name, called(explanation.kind), explanation.share, None, None, n, "share explained",
-        "fault", says, reference=0.0, p=None, kind=explanation.kind, advice=advice(explanation.kind),
+        "fault", says, reference=0.0, p=None, kind=explanation.kind, advice=advice(explanation.kind, explanation.part),
     )  # fmt: skip
+
+
+def comparison(diagnoses: Sequence[Diagnosis]) -> str:
+    """Why the first is named before the others: the strongest sign of each, in units of the least that counts."""
+    told = [f"{d.exam.node.name} {d.severity:.2g} ({_words(d.strongest)})" for d in diagnoses if d.strongest]
+    return f"Strongest signs, in units of the least that counts: {', '.join(told)}."
+
+
+def _words(sign: Sign) -> str:
+    return WORDS[sign.name][0].format(at=sign.at)
 
 
 def _largest(diagnosis: Diagnosis) -> list[tuple[Sign, float]]:
@@ -103,8 +119,8 @@ def _largest(diagnosis: Diagnosis) -> list[tuple[Sign, float]]:
 def _sign(node: str, sign: Sign, p: float) -> Finding:
     held = p < ALPHA
     level: Level = "fault" if held and sign.size >= 1 else "watch" if held and sign.size >= WATCH else "healthy"
-    words, unit = WORDS[sign.name]
-    name, interval = words.format(at=sign.at), sign.estimate.interval()
+    unit = WORDS[sign.name][1]
+    name, interval = _words(sign), sign.estimate.interval()
     says = f"On true inputs, {name} is off by {interval.value:.3g} {unit}".strip() + f"; {sign.least:.3g} counts."
     return Finding(
         f"{node}.{sign.name}", "exam", node, name, finite(interval.value), finite(interval.low), finite(interval.high),

@@ -58,7 +58,7 @@ def error_table(bench: Bench) -> ErrorTable:
     entries = tables[main]
     gap = {name: entries[0][name] - own[name] for name in main}
     share = {name: _mean([_share(table, order, name, last) for order, table in tables.items()]) for name in main}
-    carry = {node.name: found for node in bench.later() if (found := _carry(bench, node, entries[0])) is not None}
+    carry = {node.name: found for node in bench.later() if (found := _carry(bench, node)) is not None}
     return ErrorTable(main, entries, own, gap, share, carry)
 
 
@@ -83,15 +83,14 @@ def _mean(parts: list[Pairwise]) -> Pairwise:
     return total * (1 / len(parts))
 
 
-def _carry(bench: Bench, node: Node, chain: Mapping[str, Pairwise]) -> Interval | None:
-    parent = bench.low(node).parents[0]
-    if parent not in chain:
-        return None
-    before = next(other for other in bench.graph if other.name == parent)
-    if before.grid.size != bench.low(node).grid.size:
+def _carry(bench: Bench, node: Node) -> Interval | None:
+    before = next((other for other in bench.graph if other.name == bench.low(node).parents[0]), None)
+    if before is None:
         return None
 
     def distance(x: Tensor) -> Pairwise:
-        return bench.distance(bench.down(x, node), before)
+        return bench.distance(x, before)
 
-    return ratio(distance(bench.chain[node.name]) - distance(bench.own(node)), chain[parent])
+    received = distance(bench.joined(node, {**bench.given, **bench.chain}))
+    chain, own = (distance(bench.down(x, node)) for x in (bench.chain[node.name], bench.own(node)))
+    return ratio(chain - own, received)

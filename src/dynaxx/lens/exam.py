@@ -7,6 +7,7 @@ from typing import final
 
 from torch import Tensor
 
+from dynaxx.lens.asked import asked_otherwise
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.blind import blind
 from dynaxx.lens.excuse import excused
@@ -44,6 +45,8 @@ def examine(bench: Bench, node: Node) -> Exam:
         found += strays(pair.shrunk, pair.low, pair.excused)
         if bench.low(node).edge.level:
             found.append(hidden(pair.shrunk, pair.low))
+    if not node.inputs:
+        found += asked_otherwise(bench, node, x)
     if bench.truths and not node.inputs and bench.taps.prompts:
         found += pairing(x, pair.truth)
     return Exam(node, pair, tuple(found))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 from torch import Tensor
 
-from dynaxx.lens.misfit import Pair, misfit
+from dynaxx.lens.misfit import Pair, beyond_chance, gone, strayed
 from dynaxx.lens.signs import band_amplitudes, shares
 from dynaxx.lens.undo import equalised, fitted, fixed
 from dynaxx.signal.resample import KERNELS, resample
 
 ENOUGH, SURE = 0.7, 0.97
 """The least share of the misfit that an explanation takes away, and the share from which no other is looked for."""
-CLEARLY = 0.85
-"""The least share for a change of the answers that was fitted to them, since it takes something of any misfit."""
+CLEARLY = 0.95
+"""The least share for a colour or a contrast that was fitted, since it takes something of any misfit."""
 HANDICAP = 0.01
 """What a fitted number costs, in shares explained: of two that explain as much, the simpler one is named."""
+TRIED = 0.8
+"""The least share where such a change was tried on the input, and takes away more there than on the answers."""
+PART = 0.3
+"""The least share of the misfit from which the best of what does not explain enough is still worth a word."""
 WHITE = 0.9
 """The least share of the excess power that white noise explains, each band weighed by its chance error."""
 ALIKE, EMPTY = 1.25, 0.01
@@ -32,13 +36,18 @@ Rerun = Callable[[Tensor], Tensor]
 @final
 @dataclass(frozen=True)
 class Explanation:
-    """`kind` of fault, what it says, the share of the misfit it explains, and whether it sits on the input."""
+    """`kind` of fault, what it says, the share of the misfit it explains, and whether it sits on the input.
+
+    It counts from a share of `least` on. `part` is the kind of what explains most where nothing explains enough.
+    """
 
     kind: str
     says: str
     share: float
     at_input: bool = False
     score: float = 0.0
+    least: float = ENOUGH
+    part: str | None = None
 
 
 @final
@@ -65,43 +74,55 @@ class Suspect:
 
 
 def explain(suspect: Suspect) -> Explanation:
-    """The best explanation, or `weights`: the stage itself answers wrongly in no simple way."""
+    """The best explanation that counts, or `weights`: the stage itself answers wrongly in no simple way."""
     if "exchanged" in suspect.alarms:
         return _scored("prompt-ignored", "its answers are those to other prompts", 1.0)
+    if "unheard" in suspect.alarms:
+        return _scored("prompt-ignored", "its answers stay as they are when it is asked for something else", 1.0)
     if suspect.alarms <= {"hidden"}:
         return _scored("level", "the noise on its low input hides what it should follow", 1.0)
     found = [*_on_answers(suspect), *_places(suspect), *_noise(suspect)]
+    if _best(found).share < ENOUGH and suspect.few is not None and "grain" in suspect.alarms:
+        found += _hidden_noise(suspect)
     if _best(found).share < SURE and suspect.few is not None and {"stray", "lost"} & suspect.alarms:
         found += [*_ignored(suspect), *_kernels(suspect)]
         if _best(found).share < SURE:
-            found += [*_on_input(suspect), *_hidden_noise(suspect)]
+            found += [*_on_input(suspect, found), *_hidden_noise(suspect)]
         if _best(found).share < ENOUGH:
             found += _blind(suspect)
-    best = _best(found)
-    return best if best.share >= ENOUGH else Explanation("weights", "no simple change explains its answers", 0.0)
+    return _best(found)
 
 
-def _best(found: list[Explanation]) -> Explanation:
-    return max(found, key=lambda explanation: explanation.score)
+def _best(found: Sequence[Explanation]) -> Explanation:
+    counting = [explanation for explanation in found if explanation.share >= explanation.least]
+    return max(counting, key=lambda explanation: explanation.score, default=_unknown(found))
 
 
-def _scored(kind: str, says: str, share: float, free: float = 0, at_input: bool = False) -> Explanation:
-    return Explanation(kind, says, share, at_input, share - HANDICAP * free)
+def _unknown(found: Sequence[Explanation]) -> Explanation:
+    says, part = "no single simple change explains its answers", max(found, key=lambda e: e.share, default=None)
+    if part is None or part.share < PART:
+        return Explanation("weights", says, 0.0)
+    says += f"; the largest part of it ({100 * part.share:.0f}%) is that {part.says}"
+    return Explanation("weights", says, 0.0, part=part.kind)
+
+
+def _scored(
+    kind: str, says: str, share: float, free: float = 0, *, at_input: bool = False, least: float = ENOUGH
+) -> Explanation:
+    return Explanation(kind, says, share, at_input, share - HANDICAP * free, least)
 
 
 def _on_answers(suspect: Suspect) -> Iterator[Explanation]:
-    pair, before = suspect.pair, max(misfit(suspect.pair), 1e-12)
+    pair = suspect.pair
     for undo in (*fixed(pair.x), *fitted(pair.x, pair.truth)):
-        share = 1 - misfit(suspect.changed(undo.apply(pair.x))) / before
-        if share >= CLEARLY or not undo.free:
-            yield _scored(undo.kind, undo.says, share, undo.free)
+        share = gone(suspect.changed(undo.apply(pair.x)), pair)
+        yield _scored(undo.kind, undo.says, share, undo.free, least=CLEARLY if undo.free else ENOUGH)
     undo = equalised(pair)
-    share = 1 - misfit(suspect.changed(undo.apply(pair.x))) / before
+    share = gone(suspect.changed(undo.apply(pair.x)), pair)
     ours, theirs = (band_amplitudes(signals).mean(0)[1:] for signals in (pair.x, pair.truth))
     if share >= CLEARLY and _even((theirs / ours.clamp_min(1e-12))[theirs > EMPTY * theirs.sum()]):
         yield _scored("contrast", "contrast is off in all bands alike", share)
-    lost = float((theirs - ours).clamp_min(0).sum()) > 2 * float((ours - theirs).clamp_min(0).sum())
-    if lost and share >= CLEARLY:
+    if float((theirs - ours).clamp_min(0).sum()) > 2 * float((ours - theirs).clamp_min(0).sum()):
         yield _scored(undo.kind, undo.says, share, undo.free)
 
 
@@ -110,32 +131,46 @@ def _even(ratios: Tensor) -> bool:
     return bool(ratios.max() < ALIKE * ratios.min()) and abs(float(ratios.mean()) - 1) > ALIKE - 1
 
 
-def _on_input(suspect: Suspect) -> Iterator[Explanation]:
-    """The same changes undone before the stage sees its low input."""
+def _on_input(suspect: Suspect, on_answers: Sequence[Explanation]) -> Iterator[Explanation]:
+    """The same changes undone before the stage sees its low input, where its answers look like a changed input at all.
+
+    Answers that follow a changed input are nearer to the true one once the change is undone on them.
+    """
     few, rerun = suspect.few, suspect.rerun
     assert few is not None
     assert rerun is not None
     assert few.low is not None
     assert few.shrunk is not None
-    low, before = few.low, max(misfit(few), 1e-12)
-    for undo in (*fixed(low), *fitted(few.shrunk, low)):
-        after = misfit(suspect.changed(rerun(undo.apply(low)), few))
-        yield _scored(undo.kind, f"at its input, {undo.says}", 1 - after / before, undo.free, at_input=True)
+    astray = (few.shrunk - few.low).square().mean()
+    for undo in (*fixed(few.low), *fitted(few.shrunk, few.low)):
+        if (undo.apply(few.shrunk) - few.low).square().mean() >= astray:
+            continue
+        share = gone(suspect.changed(rerun(undo.apply(few.low)), few), few)
+        more = share > max((e.share for e in on_answers if e.kind == undo.kind), default=0.0)
+        least = ENOUGH if not undo.free else TRIED if more else CLEARLY
+        yield _scored(undo.kind, f"at its input, {undo.says}", share, undo.free, at_input=True, least=least)
 
 
 def _places(suspect: Suspect) -> Iterator[Explanation]:
     """A part of the grid that is wrong while the rest is right."""
-    pair = suspect.pair
-    if "stray" in suspect.alarms and pair.shrunk is not None and pair.low is not None:
+    pair, material = suspect.pair, 1.0
+    if _astray(pair) and pair.shrunk is not None and pair.low is not None:
         wrong = ((pair.shrunk - pair.low).double().square().mean(dim=(0, 1)) - pair.excused).clamp_min(0)
     else:
         means = [signals.double().mean(0) for signals in (pair.x, pair.truth)]
         spreads = [signals.double().std(0) for signals in (pair.x, pair.truth)]
         chance = 3 * spreads[1].square() / len(pair.x)  # what two sets of one kind differ by
         wrong = ((means[0] - means[1]).square() + (spreads[0] - spreads[1]).square() - chance).mean(0).clamp_min(0)
+        material = min(1.0, float(wrong.mean()) / max(beyond_chance(pair), 1e-12))
     share, area = concentrated(wrong)
     if area <= MOST_AREA:
-        yield _scored("missing-patch", f"{100 * area:.0f}% of the grid is wrong", (share - area) / (1 - area), 1)
+        says = f"{100 * area:.0f}% of the grid is wrong"
+        yield _scored("missing-patch", says, material * (share - area) / (1 - area), 1)
+
+
+def _astray(pair: Pair) -> bool:
+    """Whether straying from the low input is most of what is wrong."""
+    return strayed(pair) > beyond_chance(pair) / 2
 
 
 def concentrated(wrong: Tensor) -> tuple[float, float]:
@@ -162,8 +197,15 @@ def _noise(suspect: Suspect) -> Iterator[Explanation]:
     if variance <= 0 or not {"band", "grain", "stray"} & suspect.alarms:
         return
     left = float(((off - variance * white).square() * weight).sum() / (off.square() * weight).sum())
-    if 1 - left > WHITE:
+    if 1 - left > WHITE and _strays_as(suspect.pair, variance):
         yield _scored("noise-left", f"white noise of std {variance**0.5:.2f} is left in its answers", 1 - left)
+
+
+def _strays_as(pair: Pair, variance: float) -> bool:
+    """Whether white noise of that variance in the answers is what their straying from the low input comes from."""
+    if pair.shrunk is None or pair.low is None:
+        return True
+    return strayed(pair) < ALIKE * variance * pair.low[0, 0].numel() / pair.x[0, 0].numel()
 
 
 def _ignored(suspect: Suspect) -> Iterator[Explanation]:
@@ -190,8 +232,8 @@ def _kernels(suspect: Suspect) -> Iterator[Explanation]:
     assert down is not None
     assert pair.low is not None
     assert pair.shrunk is not None
-    own = float((pair.shrunk - pair.low).double().square().mean()) - pair.excused
-    if own <= 0:  # all in all it strays no further than noise excuses, so no kernel can explain more
+    own = strayed(pair)
+    if not _astray(pair):  # all in all it strays no further than noise excuses, or something else is wrong
         return
     for kernel in (other for other in KERNELS if other not in suspect.kernel):
         seen = down(resample(pair.low, pair.x.shape[2:], kernel))
@@ -223,8 +265,7 @@ def _reaches_above(pair: Pair) -> bool:
     """
     assert pair.shrunk is not None
     assert pair.low is not None
-    strayed = float((pair.shrunk - pair.low).double().square().mean()) - pair.excused
-    implied = strayed * pair.x[0, 0].numel() / pair.low[0, 0].numel()
+    implied = strayed(pair) * pair.x[0, 0].numel() / pair.low[0, 0].numel()
     excess = (band_amplitudes(pair.x) - band_amplitudes(pair.truth)).mean(0)[-1] / shares(pair.x)[-1]
     return float(excess) > implied / 2
 

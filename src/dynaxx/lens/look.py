@@ -10,14 +10,14 @@ from typing import Any, final
 
 import dynaxx
 from dynaxx.engine.cascade import Cascade
-from dynaxx.lens.against import against
+from dynaxx.lens.against import against, against_cost
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.diagnose import Diagnosis, diagnose
 from dynaxx.lens.error_table import ErrorTable, error_table
 from dynaxx.lens.exam import Exam, examine
 from dynaxx.lens.findings import Lensed
 from dynaxx.lens.outcome import Outcome
-from dynaxx.lens.probes import Budget, Probe, afforded, core_cost, known
+from dynaxx.lens.probes import NO_TRUTH, Budget, Probe, afforded, core_cost, known
 from dynaxx.lens.taps import evaluations
 from dynaxx.lens.write_up import write_up
 
@@ -68,10 +68,15 @@ class Look:
         second = {} if isinstance(self.budget, str) else self.second
         spent = sum(count * second.get(name, 0.0) for name, count in core.cost.items())
         probes = known(self.bench, self.budget)
-        if (other := self.other) is not None:
-            probes.append(Probe("against", {}, lambda bench: against(bench, other), needs_truth=True))
         rest = afforded(probes, self.budget, has_truth=truth, second=second, spent=spent)
-        return [(core, None), *rest]
+        return [(core, None), *rest, *self._against()]
+
+    def _against(self) -> list[tuple[Probe, str | None]]:
+        """The other cascade, where one is named: it was asked for, so that no budget leaves it out."""
+        if (other := self.other) is None:
+            return []
+        probe = Probe("against", against_cost(self.bench, other), lambda bench: against(bench, other), needs_truth=True)
+        return [(probe, None if self.bench.reference is not None else NO_TRUTH)]
 
     @cached_property
     def second(self) -> dict[str, float]:

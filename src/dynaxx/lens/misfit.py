@@ -1,9 +1,10 @@
 """How far a set of answers is from what it should be, in signal units squared, so that explanations can be compared.
 
-    misfit = mean_c cast_c^2 + Bures(channels) + sum_bands (a - a')^2 + mean_cells drift^2 + stray beyond excuse
+    misfit = mean_c cast_c^2 + Bures(channels) + sum_modes (a - a')^2 + mean_cells drift^2 + stray beyond excuse
 
 Each part is the least mean square change that would put it right: of the mean colour, of the covariance of channels
-(the Bures distance), of the amplitude in each band, of a coarse map, and of what the low input asks for.
+(the Bures distance), of the amplitude of each mode, of a coarse map, and of what the low input asks for. Modes, not
+bands: what a wrong filter does to one direction or frequency alone cannot pass for a change of contrast.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from dynaxx.lens.signs import band_amplitudes, cells
+from dynaxx.lens.signs import cells
 
 
 @final
@@ -31,20 +32,57 @@ class Pair:
 
 def misfit(pair: Pair) -> float:
     """The misfit of a pair of sets, in signal units squared."""
-    found = marginal(pair.x, pair.truth)
-    if pair.shrunk is not None and pair.low is not None:
-        found += max(0.0, float((pair.shrunk - pair.low).double().square().mean()) - pair.excused)
-    return found
+    return marginal(pair.x, pair.truth) + max(0.0, strayed(pair))
+
+
+def strayed(pair: Pair) -> float:
+    """The mean square by which shrunk answers stray from the low input beyond what noise excuses; 0 without one."""
+    if pair.shrunk is None or pair.low is None:
+        return 0.0
+    return float((pair.shrunk - pair.low).double().square().mean()) - pair.excused
+
+
+def gone(after: Pair, before: Pair) -> float:
+    """The share of a misfit that a change takes away, 1 where nothing is left but chance; 0 where chance was all."""
+    found = beyond_chance(before)
+    return 1 - beyond_chance(after) / found if found > chance(before) else 0.0
+
+
+def beyond_chance(pair: Pair) -> float:
+    """The misfit less what chance makes."""
+    return max(0.0, misfit(pair) - chance(pair))
+
+
+def chance(pair: Pair) -> float:
+    """The misfit of two sets of one kind, which differ by chance as the two halves of the truth do.
+
+    A set that is paired with the truth by a low input differs from it by as much less as its signals are nearer to the
+    true ones than any two are to each other.
+    """
+    half = len(pair.truth) // 2
+    found = marginal(pair.truth[:half], pair.truth[half : 2 * half]) / 2
+    if pair.low is None:
+        return found
+    apart = (pair.x - pair.truth).double().square().mean() / (2 * pair.truth.double().var().clamp_min(1e-12))
+    return found * min(1.0, float(apart))
 
 
 def marginal(x: Tensor, truth: Tensor) -> float:
     """The part that both sets show without being paired."""
     cast = (channel_means(x) - channel_means(truth)).square().mean()
     colours = bures(channel_covariance(x), channel_covariance(truth)) / x.shape[1]
-    ours, theirs = (band_amplitudes(signals).mean(0).sqrt() for signals in (x, truth))
+    ours, theirs = (mode_amplitudes(signals) for signals in (x, truth))
     drift = (cells(x) - cells(truth)).mean(0)
     places = (drift - drift.mean()).square().mean()
-    return float(cast + colours + (ours - theirs)[1:].square().sum() + places)
+    return float(cast + colours + (ours - theirs).square().sum() + places)
+
+
+def mode_amplitudes(x: Tensor) -> Tensor:
+    """The root of each mode's power per site, over samples and channels, `size`; the mean's is left out (0)."""
+    axes = tuple(range(2, x.ndim))
+    power = torch.fft.fftn(x.double(), dim=axes).abs().square().mean(dim=(0, 1)) / x[0, 0].numel() ** 2
+    power.flatten()[0] = 0
+    return power.sqrt()
 
 
 def channel_means(x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Literal, final
 
 from dynaxx.errors import UsageError
+from dynaxx.lens.asked import ROWS
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.consistency import consistency
 from dynaxx.lens.corrupt import CORRUPTIONS
@@ -19,8 +20,9 @@ from dynaxx.lens.level_borne import level_borne
 from dynaxx.lens.low_matters import low_matters
 from dynaxx.lens.outcome import Outcome
 from dynaxx.lens.restoration import restoration
+from dynaxx.lens.settings import Setting, settings
 from dynaxx.lens.spectra import detail, ownership
-from dynaxx.lens.sweep import Setting, settings, sweep
+from dynaxx.lens.sweep import sweep
 from dynaxx.lens.taps import evaluations
 from dynaxx.metrics.spectrum import octaves
 from dynaxx.spec.graph import Node
@@ -29,6 +31,7 @@ from dynaxx.spec.stage import EmpiricalStage, GaussianStage
 Budget = Literal["quick", "full"] | float
 Cost = Mapping[str, int]
 """Network evaluations by node, all samples together."""
+NO_TRUTH = "it needs reference data"
 
 
 @final
@@ -77,19 +80,25 @@ def known(bench: Bench, budget: Budget) -> list[Probe]:
         Probe("gain", _gain_cost(bench, rows.gain), partial(gain, rows=rows.gain)),
     ]  # fmt: skip
     for setting in settings(bench):
-        name = f"{setting.node.name}.{setting.path.split('.')[-1]}"
         found.append(
-            Probe(f"level_sweep {name}", _sweep_cost(bench, setting, rows.sweep),
-                  partial(sweep, setting=setting, rows=rows.sweep), needs_truth=True, quick=exact)
+            Probe(f"{setting.probe} {setting.node.name}.{setting.key}", _sweep_cost(bench, setting, rows.sweep),
+                  partial(sweep, setting=setting, rows=rows.sweep), needs_truth=True,
+                  quick=exact and setting.kind == "level")
         )  # fmt: skip
     return found
 
 
 def core_cost(bench: Bench) -> Cost:
-    """What the exams and the error table take: node i of a line is run i + 1 times, once for each start."""
+    """What the exams and the error table take: node i of a line is run i + 1 times, once for each start.
+
+    The first is asked for something else once more.
+    """
     n = bench.taps.count
     runs = (lambda i: i + 1) if bench.reference is not None else (lambda i: 1)
-    return {node.name: runs(i) * n * evaluations(node) for i, node in enumerate(bench.graph)}
+    asked = bool(bench.taps.prompts or bench.taps.labels)
+    again = {node.name: min(ROWS, n) for node in bench.graph if not node.inputs and asked}
+    cost = {node.name: runs(i) * n + again.get(node.name, 0) for i, node in enumerate(bench.graph)}
+    return {node.name: cost[node.name] * evaluations(node) for node in bench.graph}
 
 
 def afforded(
@@ -106,7 +115,7 @@ def afforded(
     for probe in probes:
         takes = sum(count * second.get(name, 0.0) for name, count in probe.cost.items())
         if probe.needs_truth and not has_truth:
-            reason: str | None = "it needs reference data"
+            reason: str | None = NO_TRUTH
         elif budget == "quick" and not probe.quick:
             reason = "it is part of the full budget"
         elif not isinstance(budget, str) and spent + takes > budget:
@@ -149,6 +158,11 @@ def _gain_cost(bench: Bench, rows: int) -> Cost:
 
 
 def _sweep_cost(bench: Bench, setting: Setting, rows: int) -> Cost:
+    """Every value takes the node and those after it once; of steps each value has its own number."""
     names = [node.name for node in bench.graph]
     after = bench.graph[names.index(setting.node.name) :]
-    return {node.name: len(setting.values) * rows * evaluations(node) for node in after}
+    cost = {node.name: len(setting.values) * rows * evaluations(node) for node in after}
+    if setting.key == "steps":
+        walked = sum(setting.values) / setting.now / len(setting.values)
+        cost[setting.node.name] = round(cost[setting.node.name] * walked)
+    return cost

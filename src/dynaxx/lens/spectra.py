@@ -66,7 +66,7 @@ def detail(bench: Bench) -> Outcome:
     found, curves = [], []
     for node in bench.graph:
         truth, x = bench.truths[node.name], bench.own(node)
-        top = log_ratio(_top(x), _top(truth), TO_DB).interval()
+        top = log_ratio(finest(x), finest(truth), TO_DB).interval()
         local = log_ratio(local_variance(x), local_variance(truth), TO_DB).interval()
         level: Level = "watch" if top.high < -FINE else "healthy"
         found += [
@@ -79,8 +79,8 @@ def detail(bench: Bench) -> Outcome:
     return Outcome(tuple(found), tuple(curves))
 
 
-def _top(x: Tensor) -> Tensor:
-    """The power of all modes from half of Nyquist on, `(n,)`."""
+def finest(x: Tensor) -> Tensor:
+    """The power of all modes from half of Nyquist on, the finest octave, `(n,)`."""
     amplitudes = band_amplitudes(x)
     return amplitudes[:, -2:].sum(1)
 

@@ -8,9 +8,9 @@ well be right. Both are 0 at best. All settings share samples and random numbers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 from torch import Tensor
 
@@ -18,19 +18,15 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.findings import Axis, Curve, Mark, Measure, Series, finite
 from dynaxx.lens.outcome import Outcome, finding
+from dynaxx.lens.settings import Setting
+from dynaxx.lens.signs import log_ratio
+from dynaxx.lens.spectra import FINE, TO_DB, finest
 from dynaxx.metrics.family import bonferroni
 from dynaxx.metrics.fidelity import mse
-from dynaxx.metrics.interval import CONFIDENCE
+from dynaxx.metrics.interval import CONFIDENCE, Interval
 from dynaxx.metrics.pairwise import Pairwise
 from dynaxx.spec.graph import Node
-from dynaxx.spec.stage import DenoisingStage
 
-SPREAD = (0.0, 0.1, 0.25, 0.5, 1.0)
-"""Levels that are tried, as shares of the range that the stage was trained on."""
-BEYOND = 2.0
-"""Without a trained range, levels up to this many times the present one are tried."""
-SCALES = (1.0, 0.5, 1.5)
-"""Guidance that is tried: none, and these shares of the present one."""
 LEAST = 0.15
 """The least gain in J that counts, and at least a third of what it is now."""
 SHARE = 1 / 3
@@ -38,74 +34,71 @@ SHARE = 1 / 3
 
 @final
 @dataclass(frozen=True)
-class Setting:
-    """A path below a node's stage, the values to try, and the one it has."""
+class Trial:
+    """The cascade with one setting at one value: its score, and how much of the finest octave the node has, in dB."""
 
-    node: Node
-    name: str
-    path: str
-    values: tuple[float, ...]
-    now: float
-    limits: tuple[float, float] | None = None
-    unit: str = "std"
-
-
-def levels(node: Node) -> Setting | None:
-    """The augmentation level of a node's low input, where noise is put on it."""
-    given = node.inputs.get("low")
-    if given is None or given.edge.noise is None or node.stage.repeat is not None or given.edge.hand == "noisy":
-        return None
-    noise, now = given.edge.noise, given.edge.std
-    low, high = noise.train_std or (0.0, max(BEYOND * now, 0.1))
-    if given.edge.via == "start":
-        low = max(low, 0.05 * (high - low))  # at 0 nothing is left to denoise
-    tried = sorted({round(low + share * (high - low), 6) for share in SPREAD} | {now})
-    return Setting(node, "augmentation level", "inputs.low.noise.std", tuple(tried), now, noise.train_std)
-
-
-def guidance(node: Node) -> Setting | None:
-    """The guidance of a node that is guided."""
-    if not isinstance(node.stage, DenoisingStage) or (now := node.stage.solver.guided.scale) == 1:
-        return None
-    tried = sorted({1.0, now, *(round(now * share, 4) for share in SCALES if share != 1)})
-    path = "solver.guidance.scale" if node.stage.solver.guided.interval else "solver.guidance"
-    return Setting(node, "guidance", path, tuple(tried), now, unit="scale")
+    score: Pairwise
+    detail: Interval
 
 
 def sweep(bench: Bench, setting: Setting, *, rows: int) -> Outcome:
-    """The score at every value, and a remedy where one beats the present value beyond its family-wise interval."""
-    scores = {value: score(bench, _cascade(bench, setting, value), setting.node, rows=rows) for value in setting.values}
-    now, best = scores[setting.now], min(scores, key=lambda value: scores[value].value)
-    gain = (now - scores[best]).interval(bonferroni(CONFIDENCE, max(1, len(scores) - 1)))
-    better = gain.low > 0 and gain.value > max(LEAST, SHARE * now.value)
-    name, path = setting.node.name, f"{setting.node.stage.name}.{setting.path}"
-    says = f"The score is best at {best:g}; it is run at {setting.now:g}."
-    if not better:
-        says = f"No {setting.name} that was tried beats {setting.now:g} beyond its interval."
+    """The score at every value, and a remedy where one beats the present value beyond its family-wise interval.
+
+    A gain counts that is large; of steps and starts also one that brings fine detail back to the truth's.
+    """
+    trials = {value: trial(bench, setting, value, rows=rows) for value in setting.values}
+    now, best = trials[setting.now], min(trials, key=lambda value: trials[value].score.value)
+    gain = (now.score - trials[best].score).interval(bonferroni(CONFIDENCE, max(1, len(trials) - 1)))
+    least = max(LEAST, SHARE * now.score.value)
+    mended = setting.kind == "steps" and _mends(now.detail, trials[best].detail)
+    better = gain.low > 0 and (gain.value > least or mended)
     found = finding(
-        "level_sweep", name, f"the {setting.name}", now.interval(), unit="J", says=says, at=setting.path.split(".")[-1],
-        level="fault" if better else "healthy", least=max(LEAST, SHARE * now.value),
-        advice=f"Set {path} to {best:g}." if better else None,
+        setting.probe, setting.node.name, f"the {setting.name}", now.score.interval(), unit="J",
+        says=_says(setting, trials, best if better else None), at=setting.key, level="fault" if better else "healthy",
+        least=least, advice=f"Set {setting.full} to {best:g}." if better else None,
     )  # fmt: skip
     if better:
-        kind = "level" if setting.unit == "std" else "guidance"
-        found = replace(found, kind=kind, gain=Measure.of(gain), change={path: best})
-    return Outcome((found,), (_curve(setting, scores, best),))
+        kind = setting.kind if not mended else "over-smoothed" if now.detail.value < 0 else "noise-left"
+        found = replace(found, kind=kind, gain=Measure.of(gain), change={setting.full: setting.typed(best)})
+    return Outcome((found,), tuple(_curves(setting, trials, best)))
 
 
-def _cascade(bench: Bench, setting: Setting, value: float) -> Cascade:
-    changes: Mapping[str, Any] = {f"{setting.node.stage.name}.{setting.path}": value}
-    return bench.taps.cascade if value == setting.now else bench.taps.cascade.with_settings(changes)
+def _mends(now: Interval, then: Interval) -> bool:
+    """Whether fine detail that is off by FINE dB for sure comes nearer to the truth's by as much."""
+    off = max(now.low, -now.high)
+    return off > FINE and abs(then.value) < abs(now.value) - FINE
+
+
+def _says(setting: Setting, trials: Mapping[float, Trial], best: float | None) -> str:
+    says = f"No {setting.name} that was tried beats {setting.now:g} beyond its interval."
+    if best is not None:
+        says = f"The score is best at {best:g}; it is run at {setting.now:g}."
+    if setting.kind != "steps":
+        return says
+    heard = ", ".join(f"{found.detail.value:+.1f} dB at {value:g}" for value, found in trials.items())
+    return f"{says} Its finest octave against the truth: {heard}."
+
+
+def trial(bench: Bench, setting: Setting, value: float, *, rows: int) -> Trial:
+    """Run the cascade with the setting at a value."""
+    cascade, node = bench.taps.cascade, setting.node
+    if value != setting.now:
+        cascade = cascade.with_settings({setting.full: setting.typed(value)})
+    answers = bench.taps.chain(cascade=cascade, rows=range(rows))
+    detail = log_ratio(finest(answers[node.name]), finest(bench.truths[node.name][:rows]), TO_DB)
+    return Trial(_score(bench, answers, node, rows), detail.interval())
 
 
 def score(bench: Bench, cascade: Cascade, node: Node, *, rows: int) -> Pairwise:
     """J of a cascade that differs from the bench's own in settings of one node."""
-    answers = bench.taps.chain(cascade=cascade, rows=range(rows))
+    return _score(bench, bench.taps.chain(cascade=cascade, rows=range(rows)), node, rows)
+
+
+def _score(bench: Bench, answers: Mapping[str, Tensor], node: Node, rows: int) -> Pairwise:
     found = bench.distance(answers[bench.last.name], bench.last)
     if node not in bench.later():
         return found
-    parent = bench.low(node).parents[0]
-    low = answers[parent] if parent in answers else bench.given[parent][:rows]
+    low = bench.joined(node, {**{name: x[:rows] for name, x in bench.given.items()}, **answers})
     astray = mse(bench.down(answers[node.name], node), low) / low.double().var().clamp_min(1e-12)
     return found + of_samples(astray)
 
@@ -115,23 +108,23 @@ def of_samples(values: Tensor) -> Pairwise:
     return Pairwise((values[:, None] + values[None, :]) / 2)
 
 
-def settings(bench: Bench) -> Sequence[Setting]:
-    """All that is swept: levels first, then guidance."""
-    found = [levels(node) for node in bench.graph] + [guidance(node) for node in bench.graph]
-    return [setting for setting in found if setting is not None and len(setting.values) > 1]
-
-
-def _curve(setting: Setting, scores: Mapping[float, Pairwise], best: float) -> Curve:
-    ends = [scores[value].interval() for value in setting.values]
-    line = Series(
-        "J", "measured", setting.values, tuple(finite(i.value) for i in ends), tuple(finite(i.low) for i in ends),
-        tuple(finite(i.high) for i in ends),
-    )  # fmt: skip
+def _curves(setting: Setting, trials: Mapping[float, Trial], best: float) -> Iterator[Curve]:
+    """The score; of steps and starts also fine detail."""
+    name, x = setting.node.name, Axis(setting.name, setting.unit)
     marks = [Mark(setting.now, "now", "now"), Mark(best, "minimum", "minimum")]
     marks += [Mark(end, "trained range", "limit") for end in setting.limits or ()]
-    name = setting.node.name
-    return Curve(
-        f"{name}.{setting.path.split('.')[-1]}", "level_sweep", name, f"The {setting.name} of {name}",
-        "Lower is better; the shaded band is the 95% interval.", Axis(setting.name, setting.unit), Axis("score J"),
-        (line,), tuple(marks),
-    )  # fmt: skip
+    lines = {"": [found.score.interval() for found in trials.values()]}
+    if setting.kind == "steps":
+        lines[".detail"] = [found.detail for found in trials.values()]
+    for part, ends in lines.items():
+        line = Series(
+            "finest octave" if part else "J", "measured", tuple(trials), tuple(finite(i.value) for i in ends),
+            tuple(finite(i.low) for i in ends), tuple(finite(i.high) for i in ends),
+        )  # fmt: skip
+        says = "0 dB is the truth's own; the shaded band is the 95% interval."
+        yield Curve(
+            f"{name}.{setting.key}{part}", setting.probe, name,
+            f"Fine detail of {name}" if part else f"The {setting.name} of {name}",
+            says if part else "Lower is better; the shaded band is the 95% interval.", x,
+            Axis("finest octave", "dB") if part else Axis("score J"), (line,), tuple(marks),
+        )  # fmt: skip

@@ -99,6 +99,7 @@ class Taps:
         finished: Collection[str] | None = None,
         rows: Sequence[int] | None = None,
         prompts: Sequence[str] | None = None,
+        labels: Sequence[int] | None = None,
         seed: int | None = None,
     ) -> Tensor:
         """What one node answers to `inputs`, by the names it reads, `(n, C, *size)`.
@@ -111,7 +112,7 @@ class Taps:
         given = {key: inputs[key] for key in _read(graph, name, inputs if finished is None else finished, inputs)}
         index = list(range(self.count) if rows is None else rows)
         asked = [self.prompts[i] for i in index] if prompts is None and self.prompts else list(prompts or ())
-        labels = [self.labels[i] for i in index] if self.labels else []
+        labels = [self.labels[i] for i in index] if labels is None and self.labels else list(labels or ())
         seed = self.seed if seed is None else seed
         run = [node for node in graph.values() if node.name == name or _between(graph, node.name, name, given)]
         self.evaluations += sum(evaluations(node) for node in run)

@@ -6,6 +6,7 @@ is gone afterwards says how well it explains; nothing is assumed of what the sta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,9 +16,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from dynaxx.lens.misfit import Pair, channel_means
-from dynaxx.lens.signs import band_amplitudes, fine_octaves, power
-from dynaxx.signal.bands import band_split
+from dynaxx.lens.misfit import Pair, channel_means, mode_amplitudes
+from dynaxx.lens.signs import EVEN, fine_octaves, power
+from dynaxx.signal.bands import radial_frequency
 
 MOST_CHANNELS = 4
 """Orders of more channels are too many to try."""
@@ -73,18 +74,28 @@ def fitted(x: Tensor, truth: Tensor) -> Iterator[Undo]:
         return
     ours, theirs = channel_means(x), channel_means(truth)
     offset = float((ours - scale * theirs).mean())
-    yield Undo("contrast", f"contrast is {scale:.2f} of what it should be", lambda s: (s - offset) / scale, 2)
+    kind, says = "contrast", f"contrast is {scale:.2f} of what it should be"
+    if abs(math.log(scale)) < EVEN:
+        kind, says = "colour-cast", f"brightness is off by {offset:+.2f}"
+    yield Undo(kind, says, lambda s: (s - offset) / scale, 2)
 
 
 def equalised(pair: Pair) -> Undo:
-    """The amplitudes of all bands, but for the mean, brought to those of the truth."""
-    edges = fine_octaves(tuple(pair.truth.shape[2:]))
-    ours, theirs = (band_amplitudes(signals).mean(0) for signals in (pair.x, pair.truth))
+    """The amplitudes of all frequencies, whatever their direction, brought to those of the truth, but for the mean."""
+    size = tuple(pair.truth.shape[2:])
+    shell = (radial_frequency(size) * max(size)).round().long()  # half a mode wide
+    ours, theirs = (_by_shell(mode_amplitudes(signals).square(), shell) for signals in (pair.x, pair.truth))
     gain = (theirs / ours.clamp_min(1e-12)).sqrt().clamp(max=100.0)
     gain[0] = 1.0
 
     def apply(x: Tensor) -> Tensor:
-        parts = band_split(x, edges)
-        return (parts * gain.to(parts.dtype).reshape(-1, *[1] * (parts.ndim - 1))).sum(0)
+        axes = tuple(range(2, x.ndim))
+        return torch.fft.ifftn(torch.fft.fftn(x, dim=axes) * gain[shell].to(x.dtype), dim=axes).real
 
-    return Undo("over-smoothed", "fine detail is missing", apply, len(gain) - 1)
+    return Undo("over-smoothed", "fine detail is missing", apply, len(fine_octaves(size)))
+
+
+def _by_shell(power: Tensor, shell: Tensor) -> Tensor:
+    """The sum over the modes of each shell."""
+    found = torch.zeros(int(shell.max()) + 1, dtype=power.dtype)
+    return found.scatter_add_(0, shell.flatten(), power.flatten())

@@ -8,7 +8,7 @@ from typing import Any
 
 from dynaxx.lens.advice import advice, called
 from dynaxx.lens.bench import Bench
-from dynaxx.lens.diagnose import Diagnosis, findings, worst
+from dynaxx.lens.diagnose import Diagnosis, comparison, findings, worst
 from dynaxx.lens.error_table import ErrorTable
 from dynaxx.lens.findings import ORDER, Finding, Lensed, Level, Measure, Report, StageView, Verdict, Worst, worse
 from dynaxx.lens.outcome import Outcome
@@ -95,14 +95,13 @@ def _carries(table: ErrorTable | None) -> list[Finding]:
 
 
 def _with_changes(found: list[Finding]) -> list[Finding]:
-    """An exam that finds the level off takes the sweep's remedy."""
-    swept = {f.stage: f for f in found if f.probe == "level_sweep" and f.change}
-    return [
-        replace(f, change=swept[f.stage].change, gain=swept[f.stage].gain)
-        if f.probe == "exam" and f.kind == "level" and f.stage in swept
-        else f
-        for f in found
-    ]
+    """An exam that finds what a setting of the run cures takes the remedy of that setting's sweep."""
+    swept = {(f.stage, f.kind): f for f in found if f.probe != "exam" and f.change}
+    return [_cured(f, swept.get((f.stage, f.kind))) if f.probe == "exam" and f.kind else f for f in found]
+
+
+def _cured(fault: Finding, by: Finding | None) -> Finding:
+    return fault if by is None else replace(fault, advice=by.advice, change=by.change, gain=by.gain)
 
 
 def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: ErrorTable | None) -> Verdict:
@@ -115,7 +114,10 @@ def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: Er
     if bad is not None and bad.explanation is not None:
         name, kind = bad.exam.node.name, bad.explanation.kind
         others = [d.exam.node.name for d in diagnoses if d.explanation is not None and d is not bad]
-        words = [f"On true inputs: {bad.explanation.says}.", advice(kind)]
+        remedy = next((f.advice for f in found if f.probe == "exam" and f.kind == kind and f.stage == name), None)
+        words = [f"On true inputs: {bad.explanation.says}.", remedy or advice(kind)]
+        if len(diagnoses) > 1:
+            words.append(comparison(sorted(diagnoses, key=lambda d: -d.severity)))
         if others:
             words.append(f"Also at fault: {', '.join(others)}.")
         return Verdict("fault", name, kind, f"{name} is at fault: {called(kind)}.", tuple(words))

@@ -1,0 +1,47 @@
+"""How much a change explains: all of a fault that it undoes, nothing of chance, not all of one that it resembles."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dynaxx.lens.misfit import Pair, beyond_chance, chance, gone, strayed
+from dynaxx.lens.undo import fitted
+from dynaxx.signal.blur import blur
+from dynaxx.signal.random import Draws
+
+N = 96
+
+
+def signals(key):
+    """Smooth noise, three channels."""
+    return blur(Draws(3, key, tuple(range(N))).normal("x", (3, 8, 8)), 1.0)
+
+
+def test_of_two_sets_of_one_kind_there_is_nothing_to_explain():
+    pair = Pair(signals("a"), signals("b"))
+    assert beyond_chance(pair) < chance(pair)
+    assert gone(pair, pair) == 0.0
+
+
+def test_a_contrast_that_is_undone_is_gone():
+    x, truth = 0.7 * signals("a"), signals("b")
+    undo = next(undo for undo in fitted(x, truth) if undo.kind == "contrast")
+    assert gone(Pair(undo.apply(x), truth), Pair(x, truth)) > 0.95
+
+
+def test_what_a_wrong_filter_adds_to_some_modes_alone_is_not_gone_with_a_contrast():
+    x, truth = signals("a"), signals("b")
+    x = x + 0.8 * x.roll(2, -1)  # louder along one axis at some frequencies, softer at others
+    undo = next(undo for undo in fitted(x, truth) if undo.kind == "contrast")
+    assert gone(Pair(undo.apply(x), truth), Pair(x, truth)) < 0.9
+
+
+def test_a_set_that_is_paired_with_the_truth_has_less_of_chance():
+    truth = signals("a")
+    x = truth + 0.1 * signals("b")
+    low = torch.zeros(N, 3, 4, 4)
+    alone, paired = Pair(x, truth), Pair(x, truth, low, low)
+    assert chance(paired) == pytest.approx(chance(alone) * 0.01 / 2, rel=0.2)
+    assert strayed(paired) == 0.0
+    assert strayed(Pair(x, truth, low + 0.2, low, excused=0.01)) == pytest.approx(0.03)
