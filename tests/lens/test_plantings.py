@@ -19,17 +19,11 @@ GAUSSIAN = [
     ("bridge", "channel order at the edge"), ("bridge", "weights off"),
 ]  # fmt: skip
 PICTURES = [
-    ("base", "missing patch"),
-    ("bridge", "missing patch at the edge"),
-    ("bridge", "channel order at the edge"),
-    ("bridge", "noise left in the answer"),
-    ("base", "prompts shuffled"),
-    ("bridge", "mirrored answer"),
-    ("base", "prompts dropped"),
-    ("bridge", "too many steps"),
-    ("bridge", "colour cast at the edge"),
-]
-JOINED = ["wrong resize kernel", "low input shuffled", "channel order at the edge", "untold noise"]  # fmt: skip
+    ("base", "missing patch"), ("bridge", "missing patch at the edge"), ("bridge", "channel order at the edge"),
+    ("bridge", "noise left in the answer"), ("base", "prompts shuffled"), ("bridge", "mirrored answer"),
+    ("base", "prompts dropped"), ("bridge", "too many steps"),
+]  # fmt: skip
+JOINED = ["wrong resize kernel", "low input shuffled", "channel order at the edge", "untold noise"]
 
 
 def verdict(cascade, num=96):

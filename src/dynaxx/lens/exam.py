@@ -45,10 +45,9 @@ def examine(bench: Bench, node: Node) -> Exam:
         found += strays(pair.shrunk, pair.low, pair.excused)
         if bench.low(node).edge.level:
             found.append(hidden(pair.shrunk, pair.low))
-    if not node.inputs:
+    if bench.truths and not node.inputs:
         found += asked_otherwise(bench, node, x)
-    if bench.truths and not node.inputs and bench.taps.prompts:
-        found += pairing(x, pair.truth)
+        found += pairing(x, pair.truth) if bench.taps.prompts else ()
     return Exam(node, pair, tuple(found))
 
 

@@ -93,12 +93,10 @@ def core_cost(bench: Bench) -> Cost:
 
     The first is asked for something else once more.
     """
-    n = bench.taps.count
-    runs = (lambda i: i + 1) if bench.reference is not None else (lambda i: 1)
-    asked = bool(bench.taps.prompts or bench.taps.labels)
-    again = {node.name: min(ROWS, n) for node in bench.graph if not node.inputs and asked}
-    cost = {node.name: runs(i) * n + again.get(node.name, 0) for i, node in enumerate(bench.graph)}
-    return {node.name: cost[node.name] * evaluations(node) for node in bench.graph}
+    n, truth = bench.taps.count, bench.reference is not None
+    asked = min(ROWS, n) if truth and (bench.taps.prompts or bench.taps.labels) else 0
+    runs = [(i + 1 if truth else 1) * n + (0 if node.inputs else asked) for i, node in enumerate(bench.graph)]
+    return {node.name: count * evaluations(node) for node, count in zip(bench.graph, runs, strict=True)}
 
 
 def afforded(
