@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from dynaxx.lens.sweep import levels
+from dynaxx.lens.settings import levels
 from dynaxx.spec.graph import Node
 from dynaxx.spec.solver import GuidanceSpec, SolverSpec
 from dynaxx.spec.stage import DenoisingStage
