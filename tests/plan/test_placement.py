@@ -10,18 +10,20 @@ WEIGHTS = {"base": 300, "up": 500, "last": 100}
 
 
 @pytest.mark.parametrize(
-    ("cap", "placement", "streamed"),
+    ("cap", "placement", "streamed", "kept"),
     [
-        (None, "resident", ()),
-        (1125, "resident", ()),  # 900 is 80% of it
-        (1124, "one-at-a-time", ()),
-        (625, "one-at-a-time", ()),
-        (624, "one-at-a-time", ("up",)),
-        (100, "one-at-a-time", ("base", "up", "last")),
+        (None, "resident", (), ()),
+        (1125, "resident", (), ()),  # 900 is 80% of it
+        (1124, "one-at-a-time", (), ("last",)),  # 100 beside 500
+        (750, "one-at-a-time", (), ("last",)),
+        (749, "one-at-a-time", (), ()),
+        (625, "one-at-a-time", (), ()),
+        (624, "one-at-a-time", ("up",), ()),
+        (100, "one-at-a-time", ("base", "up", "last"), ()),
     ],
 )
-def test_what_fits_is_held(cap: int | None, placement: str, streamed: tuple[str, ...]) -> None:
-    assert choose(WEIGHTS, cap) == Residence(placement, frozenset(streamed))
+def test_what_fits_is_held(cap: int | None, placement: str, streamed: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    assert choose(WEIGHTS, cap) == Residence(placement, frozenset(streamed), frozenset(kept))
 
 
 def test_what_is_asked_for_goes_before_the_numbers() -> None:

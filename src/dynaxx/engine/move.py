@@ -9,13 +9,18 @@ import torch
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import Fetched, Stage, Streams
 
+WORKINGS = 0.2
+"""The share of a device that is left to signals and the networks' workings when weights are fetched ahead."""
 
-def move(kind: str, stage: Stage, device: torch.device, condition: Condition | None) -> None:
+
+def move(
+    kind: str, stage: Stage, device: torch.device, condition: Condition | None, *, cap_bytes: int | None = None
+) -> None:
     """Carry out `fetch`, `stream`, `ahead` or `evict`; a stage that opens nothing by itself is moved as it is."""
     texts = condition.texts if condition is not None else ()
     if kind == "ahead":
         if isinstance(stage, Fetched):
-            stage.ahead()
+            stage.ahead(device, room_bytes(device, cap_bytes))
     elif kind == "evict":
         stage.evict() if isinstance(stage, Fetched) else stage.to(torch.device("cpu"))
     elif kind == "stream" and isinstance(stage, Streams):
@@ -24,6 +29,15 @@ def move(kind: str, stage: Stage, device: torch.device, condition: Condition | N
         stage.fetch(device, texts)
     else:
         stage.to(device)
+
+
+def room_bytes(device: torch.device, cap_bytes: int | None) -> int | None:
+    """What a device has room for beside what it holds, within the cap; None where it has no memory of its own."""
+    if device.type != "cuda":
+        return None
+    total = torch.cuda.get_device_properties(device).total_memory
+    limit = total if cap_bytes is None else min(cap_bytes, total)
+    return int(limit * (1 - WORKINGS)) - torch.cuda.memory_allocated(device)
 
 
 def weights_bytes(stages: Mapping[str, Stage]) -> dict[str, int | None]:

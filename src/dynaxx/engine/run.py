@@ -55,6 +55,7 @@ class Run:
     device: torch.device
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
+    memory_cap: int | None = None
     probe: bool = False
     batches: dict[str, Batches] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
@@ -72,7 +73,8 @@ class Run:
                 case "encode":
                     self.condition = self.encode().to(self.device)
                 case "fetch" | "stream" | "ahead" | "evict":
-                    move(event.kind, self.stages[event.name], self.device, self.condition)
+                    stage = self.stages[event.name]
+                    move(event.kind, stage, self.device, self.condition, cap_bytes=self.memory_cap)
                 case "fetch-codec":
                     self.codecs.of(event.name).to(self.device)
                 case "evict-codec":

@@ -37,11 +37,13 @@ def events(
     decode: Collection[str] = (),
     placement: Placement = "resident",
     streamed: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> tuple[Event, ...]:
     """The events that run `nodes` (in their order), keeping the outputs named in `keep`, decoding those in `decode`.
 
     `resident` fetches a stage before its first node and leaves it there; `one-at-a-time` evicts it after its last,
-    before the next is fetched, and begins to read the next one meanwhile. Stages in `streamed` are never held whole.
+    before the next is fetched, and begins to read the next one meanwhile. Stages in `streamed` are never held whole,
+    those in `kept` stay where they are, for a run that comes after.
     A codec is with the stages between which it works.
     """
     found = [Event("encode")]
@@ -59,7 +61,7 @@ def events(
         found += [Event("release", output) for output in done_with(nodes[: i + 1], later, keep)]
         if placement == "one-at-a-time":
             found += [Event("evict-codec", codec) for codec in used if codec not in again]
-            found += [Event("evict", name)] if name not in stages_of(later) else []
+            found += [Event("evict", name)] if name not in (*stages_of(later), *kept) else []
     return tuple(found)
 
 

@@ -16,10 +16,13 @@ SHARE_FOR_WEIGHTS = 0.8
 @final
 @dataclass(frozen=True)
 class Residence:
-    """A placement, and the stages that are streamed block by block since they alone are larger than the cap."""
+    """A placement, the stages that are streamed block by block since they alone are larger than the cap, and those
+    that stay where they are since there is room for them beside the largest of the others.
+    """
 
     placement: Placement
     streamed: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
 
 
 def choose(weights: Mapping[str, int | None], cap_bytes: int | None, wanted: Wanted = "auto") -> Residence:
@@ -32,4 +35,16 @@ def choose(weights: Mapping[str, int | None], cap_bytes: int | None, wanted: Wan
     fits = limit is None or (len(known) == len(weights) and sum(known) <= limit)
     placement: Placement = wanted if wanted != "auto" else "resident" if fits else "one-at-a-time"
     large = {name for name, size in weights.items() if size is not None and limit is not None and size > limit}
-    return Residence(placement, frozenset(large))
+    if placement == "resident" or limit is None:
+        return Residence(placement, frozenset(large))
+    return Residence(placement, frozenset(large), _kept(weights, limit))
+
+
+def _kept(weights: Mapping[str, int | None], limit: float) -> frozenset[str]:
+    """The smallest stages, as many as fit beside the largest of the rest; none where a size is not known."""
+    sizes = {name: size for name, size in weights.items() if size is not None}
+    order = sorted(sizes, key=lambda name: sizes[name])
+    if len(sizes) < len(weights) or not order:
+        return frozenset()
+    count = max(n for n in range(len(order)) if n == 0 or sum(sizes[x] for x in order[:n]) + sizes[order[-1]] <= limit)
+    return frozenset(order[:count])

@@ -49,7 +49,7 @@ def build_stages(
     Weights come from a stage's `weights`, or from `stages/<name>` beside the cascade file; `fresh` starts trained
     kinds from random weights instead, as training does. Stages that read the same data share it; pipelines share
     the prompts that they encode alike, and open nothing before they are fetched. `mapped` keeps our own networks
-    without memory but for when they are fetched, too.
+    without memory but for when they are fetched, too; what a GPU lets go of stays in memory beside it.
 
     Raises:
         RunError: if a kind cannot be run.
@@ -59,7 +59,7 @@ def build_stages(
     libraries = Libraries(graph, root)
     wanted = {name: node for name, node in first_nodes(graph).items() if only is None or name in only}
     found: dict[str, Stage] = {}
-    pipelines = Pipelines(root, allow_download)
+    pipelines = Pipelines(root, allow_download=allow_download, keeps=mapped)
     for name, node in wanted.items():
         if isinstance(node.stage, PipelineStage):
             found[name] = pipelines.of(node)

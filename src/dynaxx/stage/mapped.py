@@ -49,7 +49,7 @@ class Mapped:
         self.network.load_state_dict(bare, assign=True)
         give_back()
 
-    def ahead(self) -> None:
+    def ahead(self, device: torch.device, room_bytes: int | None) -> None:
         """Have the system read the file."""
         read_ahead([self.folder / WEIGHTS])
 

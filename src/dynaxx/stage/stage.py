@@ -63,8 +63,11 @@ class Fetched(Protocol):
     def evict(self) -> None:
         """Let go of all that `fetch` brought."""
 
-    def ahead(self) -> None:
-        """Have the system read the weights that will be fetched next; returns at once, and holds nothing."""
+    def ahead(self, device: torch.device, room_bytes: int | None) -> None:
+        """Begin to bring the weights that will be fetched next, and return at once.
+
+        To the device only where `room_bytes` (None: as much as there is) leave room for them, else nearer to it.
+        """
 
     @property
     def weights_bytes(self) -> int | None:

@@ -15,8 +15,8 @@ from dynaxx.stage.pipeline.wrapped import Wrapped
 class Pipelines:
     """The pipelines of one cascade, built in the order they run."""
 
-    def __init__(self, root: Path | None, allow_download: bool) -> None:
-        self._root, self._allow_download, self._texts = root, allow_download, Texts()
+    def __init__(self, root: Path | None, *, allow_download: bool, keeps: bool) -> None:
+        self._root, self._allow_download, self._keeps, self._texts = root, allow_download, keeps, Texts()
         self._built: dict[str, Wrapped] = {}
 
     def of(self, node: Node) -> Wrapped:
@@ -26,6 +26,6 @@ class Pipelines:
         above = self._built.get(low.parents[0]) if low is not None and low.hand == "noisy" else None
         self._built[node.stage.name] = Wrapped(
             node.stage, root=self._root, texts=self._texts, above=above.below if above else None,
-            hands=node.stop_std is not None, allow_download=self._allow_download,
+            hands=node.stop_std is not None, allow_download=self._allow_download, keeps=self._keeps,
         )  # fmt: skip
         return self._built[node.stage.name]

@@ -12,6 +12,7 @@ from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.mapped import give_back, read_ahead
+from dynaxx.stage.pinned import Pinned
 from dynaxx.stage.pipeline.open import class_name, dtype_of, held_bytes, open_pipeline, pipeline_class
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
 
@@ -19,19 +20,26 @@ EXPERTS = ("transformer_2", "transformer")
 """What the upper and the lower of two experts do not need."""
 
 
+def on_its_own(device: torch.device) -> bool:
+    """Whether a device has memory of its own; a CPU works on the mapped files themselves."""
+    return device.type != "cpu"
+
+
 @final
 class Held:
     """A pipeline that is there while it is needed; `key` says who has encoded its prompts.
 
-    `hands` says whether it hands over half-way, so that the second of two experts is not needed.
+    `hands` says whether it hands over half-way, so that the second of two experts is not needed; `keeps` whether
+    weights that leave a device stay in memory beside it.
     """
 
     def __init__(
-        self, spec: PipelineStage, root: Path | None, texts: Texts, *, hands: bool, allow_download: bool
+        self, spec: PipelineStage, root: Path | None, texts: Texts, *, hands: bool, allow_download: bool, keeps: bool
     ) -> None:
         self.spec, self.root, self.texts = spec, root, texts
-        self.hands, self.allow_download = hands, allow_download
+        self.hands, self.allow_download, self.keeps = hands, allow_download, keeps
         self.pipe: Any = None
+        self.master: Pinned | None = None
         self.key = f"{spec.name} {id(self)}"
         self._folder = folder_of(spec.load, root)
 
@@ -41,7 +49,9 @@ class Held:
         They are dropped as soon as they have done their work.
         """
         self._prepared(device, texts)
-        self.pipe.to(device)
+        if self.keeps and on_its_own(device) and self.master is None:
+            self.master = Pinned(part for part in self.pipe.components.values() if isinstance(part, torch.nn.Module))
+        self.master.finish(device) if self.master else self.pipe.to(device)
 
     def _prepared(self, device: torch.device, texts: Sequence[str]) -> None:
         """Open the pipeline, have the prompts encoded, drop the encoders."""
@@ -62,13 +72,24 @@ class Held:
             setattr(self.pipe, encoder, None)
 
     def evict(self) -> None:
-        """Let go of the pipeline, and give what it took back to the system."""
+        """Let go of the weights: of a device's copy where there is a master, else of the pipeline as a whole."""
+        if self.master is not None:
+            self.master.drop()
+            return
         self.pipe = None
         give_back()
 
-    def ahead(self) -> None:
-        """Have the system read the weights into its cache."""
-        read_ahead(self._weights())
+    def close(self) -> None:
+        """Let go of the pipeline and of its master, to open another in its place."""
+        self.master = None
+        self.evict()
+
+    def ahead(self, device: torch.device, room_bytes: int | None) -> None:
+        """Begin to copy the master to the device where it has room; without one, have the system read the files."""
+        if self.master is None:
+            read_ahead(self._weights())
+        elif room_bytes is None or self.master.weights_bytes <= room_bytes:
+            self.master.begin(device)
 
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
@@ -109,6 +130,7 @@ class Held:
     def _opened(self, *, encoders: bool) -> Any:
         """The pipeline; what is held already is used again, and what is not needed left out."""
         held = {} if self.pipe is None or self.spec.adapters else self.pipe.components
+        self.master = self.master if held else None
         have = {name: part for name, part in held.items() if part is not None and not name.startswith(TEXT_PARTS)}
         if not encoders and self._folder is not None:
             have |= {part.name: None for part in self._folder.glob("text_encoder*")}

@@ -33,7 +33,8 @@ class Wrapped:
     """Any diffusers pipeline behind the stage boundary; nothing is opened before it is fetched.
 
     `texts` are the encoded prompts of the cascade's pipelines, `above` what the scheduler of the stage that hands
-    over remembers; `hands` says whether this one hands over half-way, and `below` is where it leaves its own.
+    over remembers; `hands` says whether this one hands over half-way, and `below` is where it leaves its own. `keeps`
+    says whether weights stay in memory beside the device that they leave.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Wrapped:
         above: Memory | None = None,
         hands: bool = False,
         allow_download: bool = False,
+        keeps: bool = False,
     ) -> None:
         self.spec, self.above, self.below, self._hands = spec, above, Memory(), hands
-        self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download)
+        self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download, keeps=keeps)
 
     @property
     def pipe(self) -> Any:
@@ -64,9 +66,9 @@ class Wrapped:
         self._ready(texts)
         self.held.stream(device, texts)
 
-    def ahead(self) -> None:
-        """Have the system read the weights."""
-        self.held.ahead()
+    def ahead(self, device: torch.device, room_bytes: int | None) -> None:
+        """Begin to bring the weights, to the device where it has room."""
+        self.held.ahead(device, room_bytes)
 
     def evict(self) -> None:
         """Let go of the pipeline, and of what was remembered above it."""
@@ -95,7 +97,7 @@ class Wrapped:
         assert isinstance(spec, PipelineStage)
         if self.pipe is None or self._lacks_expert(request):
             self.held.hands = self._hands and request.stop_std is not None
-            self.held.evict()
+            self.held.close()
             self.held.fetch(request.device, request.condition.texts)
         calls.check_call(self.pipe, spec)
         alone = self._family().single and len(request.draws.ids) > 1
@@ -194,7 +196,7 @@ class Wrapped:
     def _ready(self, texts: Sequence[str]) -> None:
         """For a run of these prompts, which hands over again if the last one did not."""
         if self.held.hands != self._hands:
-            self.held.evict()
+            self.held.close()
             self.held.hands = self._hands
         self.held.texts.forget(texts)
 

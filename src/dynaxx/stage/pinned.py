@@ -1,0 +1,87 @@
+"""Weights held once in page-locked memory: copied to a device while other work goes on, and never copied back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+
+@final
+class Pinned:
+    """The master copy of some modules' weights; the modules point to it, or to a copy on a device.
+
+    The copy is made on a stream of its own. Its memory is taken from the stream that computes, so that what a stage
+    leaves is room for the next, and a device holds no pool beside the one that it works with.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        held = {id(x): x for module in modules for x in (*module.parameters(), *module.buffers())}
+        self._places = list(held.values())  # tied weights are one place
+        self._master = [_locked(x.data) for x in self._places]
+        self._coming: list[Tensor] = []
+        self._arrived: Any = None
+        self._on: torch.device | None = None
+        self.drop()
+
+    @property
+    def weights_bytes(self) -> int:
+        """What a copy takes."""
+        return sum(x.numel() * x.element_size() for x in self._master)
+
+    def begin(self, device: torch.device) -> None:
+        """Start to copy to `device`, unless it is there; on a GPU this returns at once."""
+        if self._coming or self._on == device:
+            return
+        self._coming = [torch.empty_like(x, device=device) for x in self._master]
+        if device.type != "cuda":
+            _copy(self._master, self._coming)
+            return
+        aside, now = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+        aside.wait_stream(now)  # what used this memory before may still be at work
+        with torch.cuda.stream(aside):
+            _copy(self._master, self._coming)
+            self._arrived = aside.record_event()
+
+    def finish(self, device: torch.device) -> None:
+        """Have the modules work on `device`, once the copy is there."""
+        if self._on == device:
+            return
+        self.begin(device)
+        self._wait(device)
+        self._point(self._coming)
+        self._coming, self._on = [], device
+
+    def drop(self) -> None:
+        """Let go of the copy: the modules point to the master again."""
+        if self._coming:
+            self._wait(self._coming[0].device)
+        self._point(self._master)
+        self._coming, self._on = [], None
+
+    def _wait(self, device: torch.device) -> None:
+        """What is computed from here on comes after the copy."""
+        if self._arrived is not None:
+            torch.cuda.current_stream(device).wait_event(self._arrived)
+        self._arrived = None
+
+    def _point(self, tensors: list[Tensor]) -> None:
+        for place, x in zip(self._places, tensors, strict=True):
+            place.data = x
+
+
+def _locked(x: Tensor) -> Tensor:
+    """In page-locked memory; as it is where there is no GPU to copy to, or no memory that can be locked."""
+    if not torch.cuda.is_available() or x.device.type != "cpu":
+        return x
+    try:
+        return x.pin_memory()
+    except RuntimeError:
+        return x
+
+
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.copy_(source, non_blocking=True)

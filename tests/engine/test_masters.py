@@ -1,0 +1,91 @@
+"""Pipelines whose weights stay beside a device that they leave: opened once, the same samples, room kept to.
+
+A GPU's part in it is played by the CPU: only where weights lie is another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_pipelines import saved
+
+from dynaxx import Cascade
+from dynaxx.engine import move
+from dynaxx.engine.runtime import Runtime
+from dynaxx.spec.files import parse
+from dynaxx.stage.pipeline import held
+
+STAGES: list[dict[str, Any]] = [
+    {"name": "base", "role": "base", "kind": "pipeline", "load": "sd", "out": {"size": [16, 16]}},
+    {"name": "up", "role": "refine", "kind": "pipeline", "load": "x4", "from": "base", "out": {"scale": 4}},
+]
+
+
+def cascade(root: Path, device: str = "cpu") -> Cascade:
+    for stage in STAGES:
+        saved(stage["load"], root)
+    few = [stage | {"call": {"num_inference_steps": 2}} for stage in STAGES]
+    spec = parse({"name": "x", "condition": {"text": {}}, "stages": few})
+    return Cascade.from_spec(spec, root=root, runtime=Runtime(device=device, placement="one-at-a-time"))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The CPU as a device with memory of its own; the names of the pipelines as they are opened."""
+    names: list[str] = []
+    original = held.open_pipeline
+
+    def counted(spec: Any, *args: Any, **given: Any) -> Any:
+        names.append(spec.name)
+        return original(spec, *args, **given)
+
+    monkeypatch.setattr(held, "on_its_own", lambda device: True)
+    monkeypatch.setattr(held, "open_pipeline", counted)
+    return names
+
+
+def test_a_pipeline_is_opened_once_for_many_runs(tmp_path: Path, opened: list[str]) -> None:
+    live, mapped = cascade(tmp_path), cascade(tmp_path)
+    mapped_held: Any = mapped.stages["base"]
+    first = live.sample("a red apple", seed=1)
+    assert opened == ["base", "up"]
+    again = live.sample("a red apple", seed=1)
+    assert opened == ["base", "up"]
+    assert torch.equal(first.x, again.x)
+    other = live.sample("a green pear", seed=1)
+    assert opened == ["base", "up", "base"], "for the encoder, which serves both; networks are used again"
+    mapped_held.held.keeps = False
+    assert torch.equal(mapped.sample("a green pear", seed=1).x, other.x)
+
+
+def test_weights_are_brought_ahead_only_where_there_is_room(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = cascade(tmp_path)
+    live.sample("a red apple")
+    up: Any = live.stages["up"]
+    need = up.held.master.weights_bytes
+    began: list[bool] = []
+    monkeypatch.setattr(type(up.held.master), "begin", lambda self, device: began.append(True))
+    for room, brought in ((need - 1, 0), (need, 1), (None, 2)):
+        up.ahead(torch.device("cpu"), room)
+        assert len(began) == brought
+
+
+def test_what_is_left_of_a_cap() -> None:
+    assert move.room_bytes(torch.device("cpu"), 100) is None
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_one_stage_at_a_time_is_the_same_and_holds_one(tmp_path: Path) -> None:
+    live = cascade(tmp_path, "cuda")
+    first, again = (live.sample("a red apple", seed=1).x for _ in range(2))
+    assert torch.equal(first, again)
+    largest = max(size or 0 for size in move.weights_bytes(live.stages).values())
+    assert torch.cuda.memory_allocated() < 1.1 * largest
+    room = move.room_bytes(torch.device("cuda"), 2**30)
+    assert room is not None
+    assert room <= 0.8 * 2**30

@@ -1,0 +1,99 @@
+"""The master copy of weights: copies are exact, nothing comes back from them, tied weights stay tied."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from dynaxx.stage.pinned import Pinned
+
+CPU = torch.device("cpu")
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4, bias=False)
+        self.second.weight = self.first.weight
+        self.register_buffer("steps", torch.arange(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+def check_round_trip(device: torch.device) -> None:
+    module, x = Tied(), torch.randn(2, 4)
+    before, answer = {name: t.clone() for name, t in module.state_dict().items()}, module(x)
+    master = Pinned([module, module.first])
+    assert master.weights_bytes == 4 * (16 + 4) + 8 * 3, "each once"
+    places = [t.data_ptr() for t in module.state_dict().values()]
+
+    master.begin(device)
+    assert [t.data_ptr() for t in module.state_dict().values()] == places, "it works on until the copy is there"
+    master.finish(device)
+    assert module.second.weight is module.first.weight
+    assert {t.device.type for t in module.state_dict().values()} == {device.type}
+    assert torch.allclose(module(x.to(device)).cpu(), answer, atol=1e-5)
+    held = module.first.weight.data_ptr()
+    master.begin(device)
+    master.finish(device)
+    assert module.first.weight.data_ptr() == held, "what is there is not copied again"
+
+    with torch.no_grad():
+        module.first.weight.add_(1)
+    master.drop()
+    assert [t.data_ptr() for t in module.state_dict().values()] == places
+    assert all(torch.equal(t, before[name]) for name, t in module.state_dict().items()), "nothing is copied back"
+    master.begin(device)
+    master.drop()  # before it was needed
+    master.finish(device)
+    assert torch.allclose(module(x.to(device)).cpu(), answer, atol=1e-5)
+
+
+def test_a_copy_is_used_and_let_go_of() -> None:
+    check_round_trip(CPU)
+
+
+@pytest.mark.gpu
+def test_a_copy_on_a_gpu_is_used_and_let_go_of() -> None:
+    check_round_trip(torch.device("cuda"))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_master_is_locked_and_the_copy_is_given_back() -> None:
+    device, module = torch.device("cuda"), nn.Linear(2048, 2048)
+    master = Pinned([module])
+    assert module.weight.is_pinned()
+    free = torch.cuda.memory_allocated(device)
+    master.finish(device)
+    assert torch.cuda.memory_allocated(device) - free >= master.weights_bytes
+    master.drop()
+    assert torch.cuda.memory_allocated(device) == free
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_work_goes_on_while_weights_come() -> None:
+    device, module = torch.device("cuda"), nn.Linear(8192, 8192)
+    master, x = Pinned([module]), torch.randn(4096, 4096, device=device)
+    for _ in range(3):  # warm
+        x @ x
+    torch.cuda.synchronize()
+
+    def took(*, copies: bool) -> float:
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        began.record()
+        if copies:
+            master.begin(device)
+        for _ in range(50):
+            x @ x
+        ended.record()
+        torch.cuda.synchronize()
+        return float(began.elapsed_time(ended))
+
+    alone = took(copies=False)
+    assert took(copies=True) < 1.3 * alone
+    master.finish(device)
+    assert module.weight.device.type == "cuda"
