@@ -16,7 +16,7 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
 from dynaxx.plan.time.clock import ProbedClock
 from dynaxx.plan.time.devices import DEVICES, LAUNCH_S, REACHED, device_named
-from dynaxx.plan.time.features import group_of, point_of
+from dynaxx.plan.time.features import group_of, is_alone, point_of
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.surface import Surface
 
@@ -124,3 +124,19 @@ def test_the_users_prices_go_before_the_published_ones(tmp_path: Path) -> None:
     own.write_text("h100-sxm: {usd_per_hour: free}\n", encoding="utf-8")
     with pytest.raises(SpecError, match="usd_per_hour"):
         prices(own)
+
+
+@pytest.mark.parametrize(
+    ("axes", "channels", "side", "batch", "stride"),
+    [(2, 48, 16, 1, 1), (2, 48, 24, 1, 1), (2, 48, 16, 2, 1), (2, 20, 32, 1, 1), (2, 20, 32, 1, 2), (2, 8, 64, 1, 2),
+     (3, 64, 16, 1, 1), (3, 96, 16, 1, 1), (3, 64, 8, 2, 1), (1, 16, 1024, 1, 1), (1, 32, 1024, 1, 1)],
+)  # fmt: skip
+def test_small_single_samples_are_those_that_torch_convolves_itself(axes, channels, side, batch, stride):
+    """Against torch: which kernel does it call?"""
+    convolve = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}[axes]
+    x, weight = torch.randn(batch, channels, *[side] * axes), torch.randn(8, channels, *[3] * axes)
+    with torch.no_grad(), torch.profiler.profile() as told:
+        y = convolve(x, weight, None, stride, 1)
+    ours = any("slow_conv" in event.key or "thnn_conv" in event.key for event in told.key_averages())
+    flops = 2.0 * weight.numel() * batch * y.shape[2] ** axes
+    assert is_alone("conv", (axes, channels, 8, 3, stride, 0, 1), flops, batch) == ours

@@ -42,6 +42,9 @@ Latency = Annotated[float | None, typer.Option(min=0, metavar="S", help="Of a sa
 Memory = Annotated[float | None, typer.Option(min=0, metavar="GIB", help="While sampling, at most.")]
 Hours = Annotated[float | None, typer.Option(min=0, metavar="H", help="Of training, at most.")]
 Dollars = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of training, at most.")]
+Page = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the plan as a page too, with other placements and batches.")
+]
 Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")]
 
 
@@ -64,6 +67,7 @@ def plan(
     quality: Quality = "good",
     devices: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="That train together.")] = 1,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The cascade file to write.")] = None,
+    page: Page = None,
     as_json: Json = False,
 ) -> Answer:
     """Say what sampling and training a cascade will take. Reads no weights."""
@@ -87,10 +91,20 @@ def plan(
 
     question = Question(
         file, samples=samples, batch=batch, placement=placement, size=parse_size(size),
-        settings=parse_settings(set or ()), device=device,
+        settings=parse_settings(set or ()), device=device, compared=page is not None,
     )  # fmt: skip
     data = answer(question)
+    if page is not None:
+        _write_page(data, page)
     return Answer(data, lambda console: _show(data, console))
+
+
+def _write_page(data: dict[str, Any], page: Path) -> None:
+    from dynaxx.share.plan_page import render_plan
+    from dynaxx.store.atomic import write_text
+
+    write_text(page, render_plan(data))
+    data["page"] = str(page)
 
 
 def _prices() -> Answer:
@@ -157,6 +171,8 @@ def _show(data: dict[str, Any], console: Console) -> None:
         console.print(f"all stages: {lasting(data['train']['train_s'])}{money}", markup=False)
     for reason in data["unknown"]:
         console.print(f"not known: {reason}", markup=False)
+    if "page" in data:
+        console.print(data["page"], markup=False)
 
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:

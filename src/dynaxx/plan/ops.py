@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynaxx.plan.growth import BATCH
+
 aten = torch.ops.aten
 Shape = tuple[int, ...]
 Cost = tuple[str, Shape, int]
@@ -69,8 +71,10 @@ def _conv_kind(weight: Tensor, stride: Sequence[int]) -> str:
 
 
 def _conv_shape(x: Tensor, weight: Tensor, stride: Sequence[int], groups: int) -> Shape:
+    """Axes, channels in and out, kernel, stride, layout, and how many copies of the batch it is given."""
     last = int(x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous())
-    return x.ndim - 2, weight.shape[1] * groups, weight.shape[0], weight.shape[-1], max(stride), last
+    copies = max(1, x.shape[0] // BATCH)
+    return x.ndim - 2, weight.shape[1] * groups, weight.shape[0], weight.shape[-1], max(stride), last, copies
 
 
 def _addmm(args: Sequence[Any], out: Tensor) -> Cost:

@@ -13,6 +13,7 @@ from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
 from dynaxx.plan.profiles import Building
 from dynaxx.plan.time.choose import Clock, clock_for, run_seconds
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.ways import ways
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
@@ -33,6 +34,8 @@ class Question:
     size: tuple[int, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    compared: bool = False
+    """Whether other placements and batches are told too."""
 
 
 def answer(question: Question) -> dict[str, Any]:
@@ -49,9 +52,10 @@ def answer(question: Question) -> dict[str, Any]:
 def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = None) -> dict[str, Any]:
     """What sampling and training a cascade will take."""
     graph = nodes(spec, size=question.size)
+    build, on_cpu = exact_stages(spec, graph, root), question.device == "cpu"
     run = plan_run(
-        spec, graph, samples=question.samples, batch=question.batch, placement=question.placement,
-        on_cpu=question.device == "cpu", build=exact_stages(spec, graph, root),
+        spec, graph, samples=question.samples, batch=question.batch, placement=question.placement, on_cpu=on_cpu,
+        build=build,
     )  # fmt: skip
     training = plan_training(spec, graph)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
@@ -67,6 +71,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
             "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
         },
+        "ways": _ways(spec, graph, clock, question, build) if question.compared else [],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
         "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0)},
@@ -114,6 +119,15 @@ def _usd(price: Price | None, found: Interval | None, times: float) -> dict[str,
     told = cost(price, found.times(times))
     spot = None if told.spot_usd is None else asdict(told.spot_usd)
     return {"on_demand": asdict(told.usd), "spot": spot}
+
+
+def _ways(
+    spec: CascadeSpec, graph: tuple[Node, ...], clock: Clock | None, question: Question, build: Building
+) -> list[dict[str, Any]]:
+    if clock is None:
+        return []
+    found = ways(spec, graph, clock, samples=question.samples, on_cpu=question.device == "cpu", build=build)
+    return [asdict(one) for one in found]
 
 
 def exact_stages(spec: CascadeSpec, graph: tuple[Node, ...], root: Path | None) -> Building:

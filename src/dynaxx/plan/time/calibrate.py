@@ -27,7 +27,7 @@ BUDGET_S = 60.0
 """A calibration ends within this; what was not probed by then is told from what was."""
 NETWORKS_SHARE = 0.6
 """Of the budget; the rest is for single operations."""
-FORMAT = 1
+FORMAT = 2
 Told = Callable[[str, float], None]
 Row = tuple[float, ...]
 """Of a network: its sums, and the seconds it really took."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from dynaxx.plan.growth import evaluate
 from dynaxx.plan.profile import Profile
-from dynaxx.plan.time.features import SHAPED, Point, group_of, point_of
+from dynaxx.plan.time.features import SHAPED, Point, group_of, is_alone, point_of
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.tracker import OpKey
@@ -53,6 +53,11 @@ class ProbedClock:
     sample: Fit = field(default_factory=Fit)
     train: Fit = field(default_factory=Fit)
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it is a CPU's: there small single samples are convolved by another kernel."""
+        return any(name.endswith("-alone") for name in self.surfaces)
+
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
         """How long the operations of a stage take at a batch and a size."""
         fit = self.train if any("_back" in key[0] for key in work) else self.sample
@@ -62,8 +67,10 @@ class ProbedClock:
         """The seconds of all computing and of all moving operations, each alone; how many they are; parameters."""
         units, found = profile.scale.units(batch, size), defaultdict[str, list[tuple[Point, int]]](list)
         for (kind, shape, flops, moved), n in work.items():
-            point = point_of(kind, shape, evaluate(flops, units), evaluate(moved, units))
-            found[self._group(kind, shape, len(point))].append((point, n))
+            does = evaluate(flops, units)
+            point = point_of(kind, shape, does, evaluate(moved, units))
+            alone = self.on_cpu and is_alone(kind, shape, does, batch)
+            found[self._group(kind, shape, len(point), alone=alone)].append((point, n))
         total = {True: 0.0, False: 0.0}
         for group, points in found.items():
             if group:
@@ -71,10 +78,12 @@ class ProbedClock:
                 total[group.startswith(SHAPED)] += float(each @ np.array([n for _, n in points]))
         return total[True], total[False], float(sum(work.values())), float(profile.parameters)
 
-    def _group(self, kind: str, shape: tuple[int, ...], rank: int) -> str:
+    def _group(self, kind: str, shape: tuple[int, ...], rank: int, *, alone: bool) -> str:
         """The nearest group that was probed."""
-        group = group_of(kind, shape)
-        names = (group, group.removesuffix("-last"), group.replace("-2", "-1", 1), FALLBACK)
+        group, many = group_of(kind, shape, alone=alone), group_of(kind, shape)
+        names = (
+            group, group.replace("-last", ""), many, many.removesuffix("-last"), many.replace("-2", "-1", 1), FALLBACK
+        )  # fmt: skip
         return next((name for name in names if name in self.surfaces and self._rank(name) == rank), "")
 
     def _rank(self, name: str) -> int:

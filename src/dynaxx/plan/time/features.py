@@ -11,12 +11,29 @@ SHAPED = ("conv", "conv1", "conv_back", "conv1_back", "mm", "attention", "attent
 """Classes that compute; the others move bytes."""
 
 
-def group_of(kind: str, shape: Shape) -> str:
-    """The operations that are interpolated among each other: one class, one number of axes, one layout."""
+NATIVE = 20480
+"""A single sample of no more numbers than this torch convolves by a kernel of its own on CPUs, not by oneDNN's."""
+BOTH = 2
+"""Gradients that a backward convolution gives: of its input and of its weights."""
+
+
+def group_of(kind: str, shape: Shape, *, alone: bool = False) -> str:
+    """The operations that are interpolated among each other: one class, one number of axes, one layout, one kernel."""
     if not kind.startswith("conv"):
         return kind
-    axes, _, _, kernel, stride, last = shape
-    return f"{kind}-{axes}d-{min(kernel, 3)}-{min(stride, 2)}{'-last' if last else ''}"
+    axes, _, _, kernel, stride, last = shape[:6]
+    ends = ("-last" if last else "") + ("-alone" if alone else "")
+    return f"{kind}-{axes}d-{min(kernel, 3)}-{min(stride, 2)}{ends}"
+
+
+def is_alone(kind: str, shape: Shape, flops: float, batch: int) -> bool:
+    """Whether a convolution is given one small sample: channels times its first two axes, as torch counts it."""
+    if not kind.startswith("conv") or shape[3] == 1 or batch * (shape[6] if len(shape) > 6 else 1) > 1:
+        return False
+    axes, inward, outward, kernel, stride = shape[:5]
+    times = BOTH if kind.endswith("_back") else 1
+    sites = flops / (times * 2 * inward * outward * kernel**axes) * stride**axes
+    return inward * sites ** (min(axes, 2) / axes) <= NATIVE
 
 
 def point_of(kind: str, shape: Shape, flops: float, moved: float) -> Point:

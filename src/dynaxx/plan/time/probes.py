@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dynaxx.plan.ops import Shape
-from dynaxx.plan.time.features import Point, group_of, point_of
+from dynaxx.plan.time.features import Point, group_of, is_alone, point_of
 
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
-MOST_FLOPS = 6e8
+MOST_FLOPS = 4e8
 """Of a probe: a few dozen milliseconds on one core."""
 Probe = tuple[str, Point, Callable[[], object]]
 """A group, the coordinates, and the operation."""
@@ -27,6 +27,10 @@ def probes(device: torch.device, seed: int = 0) -> Iterator[Probe]:
     for axes, kernel, stride, last, count in CONVOLUTIONS:
         for _ in range(count):
             yield from _convolution(rng, device, axes, kernel, stride, last)
+    if device.type == "cpu":
+        for axes, stride, last, count in ALONE:
+            for _ in range(count):
+                yield from _convolution(rng, device, axes, 3, stride, last, alone=True)
     for _ in range(24):
         yield from _product(rng, device)
     for _ in range(16):
@@ -43,6 +47,8 @@ CONVOLUTIONS = (
     (1, 3, 1, 0, 12), (1, 3, 2, 0, 6), (1, 1, 1, 0, 6), (3, 3, 1, 0, 12), (3, 3, 2, 0, 6), (3, 1, 1, 0, 6),
 )  # fmt: skip
 """Axes, kernel, stride, channels last, and how many shapes."""
+ALONE = ((2, 1, 0, 10), (2, 1, 1, 6), (2, 2, 0, 4), (1, 1, 0, 6), (3, 1, 0, 8), (3, 2, 0, 4))
+"""Axes, stride, channels last, and how many shapes of a single small sample."""
 MOVING: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "pointwise": (lambda x: x + x, 3),
     "silu": (F.silu, 2),
@@ -56,27 +62,28 @@ MOVING: dict[str, tuple[Callable[[Tensor], object], int]] = {
 
 
 def _convolution(
-    rng: random.Random, device: torch.device, axes: int, kernel: int, stride: int, last: int
+    rng: random.Random, device: torch.device, axes: int, kernel: int, stride: int, last: int, *, alone: bool = False
 ) -> Iterator[Probe]:
     """Forward and backward of one shape."""
     while True:
-        inward, outward, batch = rng.choice(WIDTHS), rng.choice(WIDTHS), rng.choice((1, 2, 4, 8, 16))
+        inward, outward, batch = rng.choice(WIDTHS), rng.choice(WIDTHS), 1 if alone else rng.choice((1, 2, 4, 8, 16))
         side = rng.choice({1: (64, 256, 1024), 2: (8, 16, 32, 64), 3: (4, 8, 16)}[axes])
         flops = 2.0 * inward * outward * kernel**axes * batch * side**axes / stride**axes
-        if 1e5 < flops < MOST_FLOPS:
+        kind = "conv1" if kernel == 1 and stride == 1 else "conv"
+        shape: Shape = (axes, inward, outward, kernel, stride, last)
+        if 1e5 < flops < MOST_FLOPS and is_alone(kind, shape, flops, batch) == alone:
             break
     x = torch.randn(batch, inward, *[side] * axes, device=device)
     weight = torch.randn(outward, inward, *[kernel] * axes, device=device)
     if last:
         x, weight = (v.to(memory_format=torch.channels_last) for v in (x, weight))
-    shape: Shape = (axes, inward, outward, kernel, stride, last)
-    kind = "conv1" if kernel == 1 and stride == 1 else "conv"
     bias, steps = torch.zeros(outward, device=device), ([stride] * axes, [kernel // 2] * axes)
     y = CONV[axes](x, weight, bias, *steps)
     back = torch.ops.aten.convolution_backward
     given = (y, x, weight, [outward], *steps, [1] * axes, False, [0] * axes, 1, [True, True, True])
-    yield group_of(kind, shape), point_of(kind, shape, flops, 0), _bound(CONV[axes], x, weight, bias, *steps)
-    yield group_of(f"{kind}_back", shape), point_of(f"{kind}_back", shape, 2 * flops, 0), _bound(back, *given)
+    groups = (group_of(name, shape, alone=alone) for name in (kind, f"{kind}_back"))
+    yield next(groups), point_of(kind, shape, flops, 0), _bound(CONV[axes], x, weight, bias, *steps)
+    yield next(groups), point_of(f"{kind}_back", shape, 2 * flops, 0), _bound(back, *given)
 
 
 def _product(rng: random.Random, device: torch.device) -> Iterator[Probe]:

@@ -1,0 +1,108 @@
+"""The plan's page: all that the table says, bars that add up, a front that nothing beats, and nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+
+import pytest
+from tests.share.page_reader import read
+
+from dynaxx.plan.table import Question, answer
+from dynaxx.share.plan_page import render_plan
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FILE = """
+name: two
+condition: {text: {}}
+stages:
+  - name: base
+    role: base
+    network: {width: 16, mults: [1, 2], blocks: 1, attention: [1]}
+    out: {size: [16, 16]}
+    train: {steps: 9}
+  - name: bridge
+    role: bridge
+    network: {width: 16, mults: [1, 2], blocks: 1, attention: [1]}
+    inputs: {low: {from: base, noise: {train_std: [0.0, 0.6], std: 0.1}}}
+    out: {scale: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "two.yaml"
+    path.write_text(FILE)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def plan(file):
+    return answer(Question(file, samples=8, device="t4", compared=True))
+
+
+def test_it_says_what_the_table_says(plan):
+    html = render_plan(plan)
+    reader = read(html)
+    assert re.findall(r"(?:src|href)=.(?!data:)", html) == []  # that its sources are pages is said, not fetched
+    text = " ".join(reader.text.split())
+    for words in ("two", "8 samples, 8 at a time, on t4", "Latency against memory", "Training", "3x32x32"):
+        assert words in text, words
+    plots = [attrs for tag, attrs in reader.tags if tag == "svg" and attrs.get("class") == "plot"]
+    assert len(plots) == 1
+
+
+def test_stages_run_one_after_another(plan):
+    """Each bar of time begins where the one before it ends, and together they fill the lane."""
+    bars = re.findall(r'aria-label="time[^>]*><i style="left: ([\d.]+)%; width: ([\d.]+)%', render_plan(plan))
+    (first, wide), (second, rest) = [tuple(map(float, bar)) for bar in bars]
+    assert first == 0
+    assert second == pytest.approx(wide, abs=0.02)
+    assert wide + rest == pytest.approx(100, abs=0.05)
+
+
+def test_no_way_beats_another(plan):
+    ways = plan["ways"]
+    assert len(ways) > 2
+    assert {way["placement"] for way in ways} <= {"resident", "one-at-a-time"}
+    memory = [way["peak_bytes"] for way in ways]
+    latency = [way["latency_s"]["value"] for way in ways]
+    assert memory == sorted(memory)
+    assert latency == sorted(latency, reverse=True)
+    assert min(memory) <= plan["run"]["peak_bytes"]
+
+
+def test_without_a_clock_it_speaks_of_memory_alone(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    reader = read(render_plan(answer(Question(file, compared=True))))
+    text = " ".join(reader.text.split())
+    assert "Latency against memory" not in text
+    assert "not calibrated" in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_it_is_read_on_a_phone(plan, tmp_path):
+    """375 px wide: nothing but tables in their own frames reaches beyond the edge."""
+    page = tmp_path / "page.html"
+    inner = json.dumps(render_plan(plan)).replace("</", "<\\/")
+    page.write_text(f"""<!doctype html><meta charset="utf-8"><title>none</title>
+<iframe id="page" style="width:375px;height:3000px;border:0"></iframe><script>
+const frame = document.getElementById("page");
+frame.addEventListener("load", () => {{
+  const root = frame.contentDocument.documentElement;
+  document.title = JSON.stringify([root.clientWidth, root.scrollWidth]);
+}});
+frame.srcdoc = {inner};
+</script>""")
+    command = [
+        str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        "--window-size=900,3200", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom",
+        page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    assert json.loads(unescape(title[1])) == [375, 375]
