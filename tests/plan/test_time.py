@@ -14,7 +14,7 @@ from dynaxx.errors import SpecError, UsageError
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
-from dynaxx.plan.time.clock import ProbedClock
+from dynaxx.plan.time.clock import Fit, ProbedClock
 from dynaxx.plan.time.devices import DEVICES, LAUNCH_S, REACHED, device_named
 from dynaxx.plan.time.features import group_of, is_alone, point_of
 from dynaxx.plan.time.interval import Interval
@@ -49,16 +49,27 @@ def test_far_from_all_probes_a_surface_is_at_the_usual_rate() -> None:
 
 def test_planted_shares_are_found_and_the_spread_is_the_noise() -> None:
     rng = np.random.default_rng(1)
-    sums = rng.uniform([1e-3, 1e-3, 100, 1e5], [5e-2, 2e-2, 800, 5e6], (40, 4))
-    seconds = sums @ [0.9, 2.0, 1e-5, 3e-9] * np.exp(0.1 * rng.standard_normal(40))
+    sums = rng.uniform([1e-3, 0, 0, 1e-3, 100, 1e5], [5e-2, 1e-2, 1e-2, 2e-2, 800, 5e6], (40, 6))
+    shares = np.array([0.9, 1.2, 1.0, 2.0, 1e-5, 3e-9])
+    seconds = sums @ shares * np.exp(0.1 * rng.standard_normal(40))
     fit = fitted([(*row, took) for row, took in zip(sums.tolist(), seconds.tolist(), strict=True)])
     assert fit.spread == pytest.approx(0.1, rel=0.4)
-    assert fit.seconds((0.02, 0.01, 400, 1e6)) == pytest.approx(0.02 * 0.9 + 0.01 * 2 + 4e-3 + 3e-3, rel=0.1)
+    some = (0.02, 0.002, 0.003, 0.01, 400.0, 1e6)
+    assert fit.seconds(some) == pytest.approx(float(np.array(some) @ shares), rel=0.1)
 
 
 def test_a_share_is_never_negative() -> None:
-    fit = fitted([(1.0, float(i % 3), 10.0 * i, 0.0, 2.0 - 0.1 * (i % 3)) for i in range(1, 9)])
-    assert min(fit.computing, fit.moving, fit.call_s, fit.parameter_s) >= 0
+    rows = [(1.0, 0.0, 0.0, float(i % 3), 1e5 * i, 0.0, 2.0 - 0.5 * (i % 3)) for i in range(1, 9)]
+    assert min(fitted(rows).shares) >= 0
+
+
+def test_what_networks_do_not_show_stays_as_it_usually_is() -> None:
+    """No network attends: the share of attention is the usual one, whatever convolutions do."""
+    usual = Fit(attention=1.3)
+    rows = [(0.01 * i, 0.0, 0.0, 0.001, 100.0, 0.0, 0.02 * i + 0.001) for i in range(1, 7)]
+    fit = fitted(rows, usual)
+    assert fit.attention == pytest.approx(usual.attention)
+    assert fit.conv > usual.conv
 
 
 def test_intervals_add_up() -> None:

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dynaxx.metrics.student import t_quantile
 from dynaxx.plan.time.clock import LEAST_SPREAD, Fit, ProbedClock
 from dynaxx.plan.time.features import Point
+from dynaxx.plan.time.interval import Z90
 from dynaxx.plan.time.networks import Trial, trials
 from dynaxx.plan.time.probes import probes
 from dynaxx.plan.time.stopwatch import seconds_of
@@ -28,6 +30,12 @@ BUDGET_S = 60.0
 NETWORKS_SHARE = 0.6
 """Of the budget; the rest is for single operations."""
 FORMAT = 2
+USUAL = {"sample": Fit(), "train": Fit(parameter_s=3e-9)}
+"""What shares usually are: where networks say nothing else, they stay so. Of a few server CPUs."""
+LOOSE = (0.3, 0.3, 0.3, 1.0, 8e-6, 3e-9)
+"""How far shares may be from what they usually are."""
+NOISE = 0.07
+"""What is left of a network's time when all shares are right, relative."""
 Told = Callable[[str, float], None]
 Row = tuple[float, ...]
 """Of a network: its sums, and the seconds it really took."""
@@ -48,8 +56,8 @@ def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Tol
         rows[trial.mode].append(_row(clock, trial, device))
         if on_probe:
             on_probe(f"network, {trial.mode}", used())
-    fits = {mode: fitted(rows[mode]) for mode in ("sample", "train") if len(rows[mode]) > 3}
-    return ProbedClock(clock.name, clock.surfaces, fits.get("sample", Fit()), fits.get("train", Fit()))
+    fits = {mode: fitted(rows[mode], usual) if len(rows[mode]) > 1 else usual for mode, usual in USUAL.items()}
+    return ProbedClock(clock.name, clock.surfaces, fits["sample"], fits["train"])
 
 
 def _surfaces(device: torch.device, used: Callable[[], float], on_probe: Told | None) -> dict[str, Surface]:
@@ -80,28 +88,40 @@ def _row(clock: ProbedClock, trial: Trial, device: torch.device) -> Row:
     return *sums, seconds_of(trial.run, device)
 
 
-def fitted(rows: Sequence[Row]) -> Fit:
-    """The shares that bring the sums closest to what networks took, relative; the spread is left by leaving one out."""
+def fitted(rows: Sequence[Row], usual: Fit = USUAL["sample"]) -> Fit:
+    """The shares that bring the sums closest to what networks took, relative, and not far from the usual ones.
+
+    The spread is what leaving one network out gets wrong, widened for how few they are (Student's t).
+    """
     table = np.array(rows, dtype=np.float64)
     left = []
     for i in range(len(table)):
         others = np.delete(table, i, axis=0)
-        left.append(math.log(float(table[i, -1] / max(table[i, :-1] @ _shares(others), 1e-9))))
-    spread = float(np.sqrt(np.mean(np.square(left)) * (1 + 1 / len(left))))
-    computing, moving, call_s, parameter_s = (float(share) for share in _shares(table))
-    return Fit(computing, moving, call_s, parameter_s, max(spread, LEAST_SPREAD))
+        left.append(math.log(float(table[i, -1] / max(table[i, :-1] @ _shares(others, usual), 1e-9))))
+    few = t_quantile(0.90, len(left) - 1) / Z90
+    spread = few * float(np.sqrt(np.mean(np.square(left)) * (1 + 1 / len(left))))
+    conv, alone, attention, moving, call_s, parameter_s = (float(share) for share in _shares(table, usual))
+    return Fit(conv, alone, attention, moving, call_s, parameter_s, max(spread, LEAST_SPREAD))
 
 
-def _shares(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Least squares of `1 = sums @ shares / seconds` over shares of 0 or more."""
-    parts, count = table[:, :-1] / table[:, -1:], table.shape[1] - 1
-    best, least = np.eye(count)[0], math.inf
-    for chosen in (c for n in range(1, count + 1) for c in itertools.combinations(range(count), n)):
-        found = np.linalg.lstsq(parts[:, chosen], np.ones(len(table)), rcond=None)[0]
-        error = float(np.square(parts[:, chosen] @ found - 1).sum())
+def _shares(table: NDArray[np.float64], usual: Fit) -> NDArray[np.float64]:
+    """Least squares of `1 = sums @ shares / seconds` over shares of 0 or more, each drawn to its usual value.
+
+    What few networks cannot tell apart (calls from what moves bytes, say) stays near what it usually is.
+    """
+    held, loose = np.array(usual.shares), np.array(LOOSE)
+    parts = np.vstack([table[:, :-1] / table[:, -1:] / NOISE, np.diag(1 / loose)])
+    wanted = np.concatenate([np.full(len(table), 1 / NOISE), held / loose])
+    count = len(held)
+    best, least = held, math.inf
+    for chosen in (c for n in range(count, 0, -1) for c in itertools.combinations(range(count), n)):
+        found = np.linalg.lstsq(parts[:, chosen], wanted, rcond=None)[0]
+        error = float(np.square(parts[:, chosen] @ found - wanted).sum())
         if (found >= 0).all() and error < least:
             best, least = np.zeros(count), error
             best[list(chosen)] = found
+        if len(chosen) == count and (found >= 0).all():
+            break  # no bound holds
     return best
 
 

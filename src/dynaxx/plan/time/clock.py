@@ -19,28 +19,46 @@ from dynaxx.plan.tracker import OpKey
 LEAST_SPREAD = 0.04
 """Nothing is known better than this: machines repeat themselves to a few per cent."""
 FALLBACK = "pointwise"
-Sums = tuple[float, float, float, float]
+Sums = tuple[float, float, float, float, float, float]
+"""Seconds alone of convolutions and products, of torch's own convolutions, of attention, of what moves bytes; how many
+operations these are; parameters."""
+BINS = ("conv", "alone", "attention", "moving")
 
 
 @final
 @dataclass(frozen=True)
 class Fit:
-    """`seconds = computing * c + moving * m + call_s * calls + parameter_s * parameters`, up to a spread.
+    """`seconds = sum of shares * sums`, up to a spread.
 
-    c and m are the sums of what computing and moving operations take alone; inside a network, caches are shared. Calls
-    cost Python's time, parameters that of the optimiser and of the average.
+    The first four shares say how much longer operations take inside a network, where caches are shared, than alone.
+    Calls cost Python's time, parameters that of the optimiser and of the average.
     """
 
-    computing: float = 1.0
-    moving: float = 1.0
-    call_s: float = 0.0
+    conv: float = 1.15
+    alone: float = 1.0
+    attention: float = 1.15
+    moving: float = 1.5
+    call_s: float = 1e-5
     parameter_s: float = 0.0
     spread: float = 0.5
 
+    @property
+    def shares(self) -> Sums:
+        """What each sum is multiplied by."""
+        return self.conv, self.alone, self.attention, self.moving, self.call_s, self.parameter_s
+
     def seconds(self, sums: Sums) -> float:
         """What a stage's sums come to."""
-        shares = (self.computing, self.moving, self.call_s, self.parameter_s)
-        return sum(share * part for share, part in zip(shares, sums, strict=True))
+        return sum(share * part for share, part in zip(self.shares, sums, strict=True))
+
+
+def bin_of(group: str) -> str:
+    """Which share a group of operations has."""
+    if group.endswith("-alone"):
+        return "alone"
+    if group.startswith("attention"):
+        return "attention"
+    return "conv" if group.startswith(SHAPED) else "moving"
 
 
 @final
@@ -64,19 +82,20 @@ class ProbedClock:
         return Interval.around(fit.seconds(self.sums(profile, work, batch, size)), fit.spread)
 
     def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:
-        """The seconds of all computing and of all moving operations, each alone; how many they are; parameters."""
+        """What a stage's operations take, each alone, by what they are; how many they are; parameters."""
         units, found = profile.scale.units(batch, size), defaultdict[str, list[tuple[Point, int]]](list)
         for (kind, shape, flops, moved), n in work.items():
             does = evaluate(flops, units)
             point = point_of(kind, shape, does, evaluate(moved, units))
             alone = self.on_cpu and is_alone(kind, shape, does, batch)
             found[self._group(kind, shape, len(point), alone=alone)].append((point, n))
-        total = {True: 0.0, False: 0.0}
+        total = dict.fromkeys(BINS, 0.0)
         for group, points in found.items():
             if group:
                 each = self.surfaces[group].at(np.array([point for point, _ in points]))
-                total[group.startswith(SHAPED)] += float(each @ np.array([n for _, n in points]))
-        return total[True], total[False], float(sum(work.values())), float(profile.parameters)
+                total[bin_of(group)] += float(each @ np.array([n for _, n in points]))
+        calls, parameters = float(sum(work.values())), float(profile.parameters)
+        return total["conv"], total["alone"], total["attention"], total["moving"], calls, parameters
 
     def _group(self, kind: str, shape: tuple[int, ...], rank: int, *, alone: bool) -> str:
         """The nearest group that was probed."""
