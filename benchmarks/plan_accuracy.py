@@ -6,7 +6,8 @@
 for the growth of the resident set of a process of its own, the plan being the peak and what the least stage takes.
 `time_error`: the median of |plan - clock| / clock after a calibration; `interval_coverage`: the share of 90% intervals
 that hold; `half_width`: their median half-width. Peers: the rules of accelerate's estimator (`peer`), and torch's
-MemTracker under fake tensors on a few of the same stages. (Torch's time estimator needs a GPU.)
+MemTracker under fake tensors on a few of the same stages. (Torch's time estimator needs a GPU.) Of a full run 40% of
+the time at most is for memory and half for time; `n` says how many stages and modes that were.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import statistics
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,13 +207,30 @@ def tracked_bytes(setting: Setting) -> tuple[float, float]:
     return float(sum(snap["Total"] for snap in peak.values())), time.perf_counter() - start
 
 
-def memory(count: int, peers: int, seed: int) -> list[timing.Result]:
+Within = Callable[[Iterable[Any]], Iterator[Any]]
+
+
+def within(budget_s: float) -> Within:
+    """Lets items through until so many seconds are over, two at least: a full run ends in time on any machine."""
+    start = time.perf_counter()
+
+    def let(items: Iterable[Any]) -> Iterator[Any]:
+        for index, item in enumerate(items):
+            if index > 1 and time.perf_counter() - start > budget_s:
+                return
+            yield item
+
+    return let
+
+
+def memory(count: int, peers: int, seed: int, let: Within) -> list[timing.Result]:
     """Errors of memory; everything is measured before the parent has done anything."""
     made = settings(count, seed, memory=True)
     both = [Setting(one.spec, one.node, one.batch, mode) for one in made for mode in ("sample", "train")]
     first = tiny()
     bare = {mode: aside(resident, work_of(Setting(first.spec, first.node, 1, mode))) for mode in ("sample", "train")}
-    truth = [(aside(allocated, work_of(one)), aside(resident, work_of(one))) for one in both]
+    truth = [(aside(allocated, work_of(one)), aside(resident, work_of(one))) for one in let(both)]
+    both = both[: len(truth)]
     plans, firsts = list[float](), list[float]()
     for one in both:
         began = time.process_time()
@@ -274,10 +292,10 @@ class Told:
         return (max(self.seen) - min(self.seen)) / 2 / self.real
 
 
-def stage_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> list[Told]:
+def stage_times(clock: ProbedClock, count: int, repeats: int, seed: int, let: Within) -> list[Told]:
     """Stages, sampled and trained."""
     found = list[Told]()
-    for one in settings(count, seed, memory=False):
+    for one in let(settings(count, seed, memory=False)):
         size, work = one.node.grid.size, work_of(one, steps=1)
         if one.mode == "sample":
             plan = plan_run(one.spec, [one.node], samples=one.batch).nodes[0]
@@ -290,10 +308,10 @@ def stage_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> list
     return found
 
 
-def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> list[Told]:
+def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int, let: Within) -> list[Told]:
     """Whole cascades of two to four stages."""
     rng, found = random.Random(seed), list[Told]()
-    for _ in range(count):
+    for _ in let(range(count)):
         stages: list[dict[str, Any]] = []
         for i in range(rng.choice([2, 3, 4])):
             network = {"width": rng.choice([16, 24, 32]), "mults": [1, 2], "blocks": 1, "attention": []}
@@ -311,12 +329,12 @@ def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> li
     return found
 
 
-def times(count: int, cascades: int, repeats: int, budget_s: float, seed: int) -> list[timing.Result]:
+def times(count: int, cascades: int, repeats: int, budget_s: float, seed: int, let: Within) -> list[timing.Result]:
     """Errors of time after a calibration."""
     start = time.perf_counter()
     clock = calibrate(CPU, budget_s=budget_s)
     took = time.perf_counter() - start
-    told = stage_times(clock, count, repeats, seed) + cascade_times(clock, cascades, repeats, seed)
+    told = cascade_times(clock, cascades, repeats, seed, let) + stage_times(clock, count, repeats, seed, let)
     widths = [(one.plan.high - one.plan.low) / 2 / one.plan.value for one in told]
     noise = statistics.median(one.repeating for one in told)
     return [
@@ -345,15 +363,18 @@ def main() -> None:
     parser.add_argument("--only", choices=["memory", "time"], help="one half of it")
     parser.add_argument("--count", type=int, help="stages per half")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--budget", type=float, default=1500.0, help="seconds, by which no further stage is begun")
     options = parser.parse_args()
     before, results = timing.load(), list[timing.Result]()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DYNAXX_CACHE"] = folder
         if options.only != "time":
-            results += memory(options.count or (2 if options.quick else 30), 0 if options.quick else 3, options.seed)
+            count, peers = (2, 0) if options.quick else (options.count or 30, 3)
+            results += memory(count, peers, options.seed, within(0.4 * options.budget))
         if options.only != "memory":
             count, cascades = (4, 1) if options.quick else (options.count or 100, 10)
-            results += times(count, cascades, 2 if options.quick else 3, 5.0 if options.quick else 60.0, options.seed)
+            repeats, budget = (2, 5.0) if options.quick else (3, 60.0)
+            results += times(count, cascades, repeats, budget, options.seed, within(0.5 * options.budget))
     timing.report("plan_accuracy", timing.device_name(CPU), results, as_json=options.json, before=before)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from dynaxx.cli.given import name_given, read_field, read_given
 from dynaxx.engine.afford import afford, out_of_memory
 from dynaxx.engine.cascade import Cascade
+from dynaxx.engine.observe import observe
 from dynaxx.engine.run import OnStep
 from dynaxx.engine.runtime import Runtime
 from dynaxx.engine.select import names_to_keep, select, to_decode
@@ -81,4 +82,6 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
             order.prompts, labels=order.labels, field=field, num=order.num, seed=order.seed, given=given,
             until=order.until, keep=order.keep, decode=order.decode, on_step=on_step,
         )  # fmt: skip
-        return write_samples(samples, order.out, spare=files.values())
+        written = write_samples(samples, order.out, spare=files.values())
+    observe(cascade, samples.trace)
+    return written

@@ -90,6 +90,11 @@ def cell_of(network: UNetSpec | DiffusersNetworkSpec) -> int:
     return 2 ** (len(widths) - 1) if isinstance(widths, list) else 16
 
 
+def name_of(node: Node, asks: ConditionSpec, *, mode: Mode = "sample") -> str | None:
+    """What names a node's work by its content; None for kinds whose work depends on more than their spec."""
+    return key_of(node, asks, _scales(node)[0], mode) if isinstance(node.stage, OPEN_KINDS) else None
+
+
 def key_of(node: Node, asks: ConditionSpec, scale: Scale, mode: Mode) -> str:
     """A hash of all that a profile depends on."""
     stage = node.stage

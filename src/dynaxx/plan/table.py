@@ -7,15 +7,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dynaxx.plan.events import Placement
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
-from dynaxx.plan.profiles import Building
-from dynaxx.plan.time.choose import Clock, clock_for, run_seconds
+from dynaxx.plan.profiles import Building, name_of
+from dynaxx.plan.time.calibrate import observed
+from dynaxx.plan.time.choose import HERE, Clock, clock_for, run_seconds
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.observed import Observed
 from dynaxx.plan.ways import ways
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.override import override
@@ -60,7 +65,9 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     training = plan_training(spec, graph)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
     clock, source = clock_for(question.device)
-    timed, price = _Timed(clock), prices().get(question.device)
+    here = question.device.split(":")[0] in HERE and clock is not None
+    seen = observed(torch.device(question.device)) if here else None
+    timed, price = _Timed(clock, spec.condition, seen), prices().get(question.device)
     latency = timed.total([timed.node(one) for one in run.nodes])
     hours = timed.total([timed.training(one) for one in training])
     return {
@@ -69,6 +76,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
         "nodes": [_node(one) | {"latency_s": _plain(timed.node(one))} for one in run.nodes],
         "run": {
             "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
+            "first_extra_s": timed.first_extra_s(run.nodes),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
         },
         "ways": _ways(spec, graph, clock, question, build) if question.compared else [],
@@ -84,13 +92,25 @@ class _Timed:
     """Durations by a clock; None where there is none, or a stage cannot be told."""
 
     clock: Clock | None
+    asks: ConditionSpec
+    seen: Observed | None = None
 
     def node(self, one: NodePlan) -> Interval | None:
         """All samples through one node."""
         if self.clock is None or one.profile is None:
             return None
         size = one.node.grid.size
-        return run_seconds(self.clock, one.profile, one.work, samples=one.samples, batch=one.batch, size=size)
+        told = run_seconds(self.clock, one.profile, one.work, samples=one.samples, batch=one.batch, size=size)
+        name = name_of(one.node, self.asks)
+        return told if self.seen is None or name is None else self.seen.sharpened(name, told)
+
+    def first_extra_s(self, several: Sequence[NodePlan]) -> float | None:
+        """How much longer a process' first run takes; None where no such run of every stage was seen."""
+        if self.seen is None:
+            return None
+        names = [name_of(one.node, self.asks) for one in several]
+        extra = [None if name is None else self.seen.first_extra_s(name) for name in names]
+        return None if None in extra else sum(found for found in extra if found is not None)
 
     def training(self, one: TrainPlan) -> Interval | None:
         """All steps of one stage's training."""

@@ -13,6 +13,7 @@ import torch
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.folder import weights_digest
+from dynaxx.engine.observe import observe
 from dynaxx.engine.run import OnStep
 from dynaxx.share.files import write_signal
 from dynaxx.share.tally import CAPTIONS, Tally
@@ -102,11 +103,13 @@ def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep 
     samples = cascade.sample(
         prompts, labels=labels, seed=job.seed, ids=numbers, until=job.until, decode=True, on_step=on_step
     )
-    return tuple(
+    files = tuple(
         write_signal(samples.x[place], folder / f"{number:06d}", samples.provenance(place), space=samples.space)
         for place, number in enumerate(numbers)
         if number < job.total
     )
+    observe(cascade, samples.trace)
+    return files
 
 
 def _asked(job: Job, number: int) -> dict[str, Any]:

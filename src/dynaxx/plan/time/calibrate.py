@@ -20,6 +20,7 @@ from dynaxx.plan.time.clock import LEAST_SPREAD, Fit, ProbedClock
 from dynaxx.plan.time.features import Point
 from dynaxx.plan.time.interval import Z90
 from dynaxx.plan.time.networks import Trial, trials
+from dynaxx.plan.time.observed import Observed
 from dynaxx.plan.time.probes import probes
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
@@ -140,13 +141,19 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def _place(device: torch.device) -> Path:
+def _place(device: torch.device, ending: str = "") -> Path:
     name = blake2b(f"{FORMAT} {machine_name(device)}".encode(), digest_size=8).hexdigest()
-    return cache_folder("machines", f"{name}.json")
+    return cache_folder("machines", f"{name}{ending}.json")
+
+
+def observed(device: torch.device) -> Observed:
+    """The runs that were seen on this machine since it was calibrated."""
+    return Observed.read(_place(device, "-observed"))
 
 
 def keep(clock: ProbedClock, device: torch.device) -> bool:
-    """Keep a calibration for the next time; say whether it could be."""
+    """Keep a calibration for the next time; say whether it could be. Runs that were held against another are let go."""
+    _place(device, "-observed").unlink(missing_ok=True)
     return remember(_place(device), clock.to_json())
 
 
