@@ -13,6 +13,7 @@ import torch
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.spec.files import parse
+from dynaxx.stage.pipeline.levers import LEVERS
 
 
 def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device: str, batch: int) -> Callable[[], Any]:
@@ -39,10 +40,12 @@ def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device
     return run
 
 
-def ours(root: Path, size: int, steps: int, prompts: list[str], device: str) -> Callable[[], Any]:
-    """Our cascade, all resident, all prompts in a batch."""
+def ours(
+    root: Path, size: int, steps: int, prompts: list[str], device: str, levers: tuple[str, ...]
+) -> Callable[[], Any]:
+    """Our cascade, all resident, all prompts in a batch, with those of the levers that turn out to be faster."""
     dtype = "bfloat16" if device == "cuda" else "float32"
-    runtime = Runtime(device=device, batch_size=len(prompts))
+    runtime = Runtime(device=device, batch_size=len(prompts), levers=levers)
     live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
     return lambda: live.sample(prompts)
 
@@ -53,9 +56,12 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
     size, steps, count, repeats = (64, 20, 16, 5) if gpu else (8, 2, 2, 3 if quick else 7)
     prompts = ["a red apple", "a green pear"] * (count // 2)
     if_shaped.saved(root, "gpu" if gpu else "cpu")
+    alone = {name: (name,) for name, lever in LEVERS.items() if device in lever.on and (gpu or name != "compile")}
     times = timing.alternate(
         {
-            "ours": ours(root, size, steps, prompts, device),
+            "ours": ours(root, size, steps, prompts, device, tuple(alone)),
+            "plain": ours(root, size, steps, prompts, device, ()),
+            **{name: ours(root, size, steps, prompts, device, names) for name, names in alone.items()},
             "diffusers": diffusers_loop(root, size, steps, prompts, device, count),
             "by prompt": diffusers_loop(root, size, steps, prompts, device, 1),
         },
@@ -64,6 +70,7 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
     return [
         timing.ratio("speed_vs_diffusers", times["diffusers"], times["ours"], target=1.5 if gpu else None),
         timing.ratio("lever_batch", times["by prompt"], times["diffusers"]),
+        *(timing.ratio(f"lever_{name}", times["plain"], times[name]) for name in alone),
         timing.ratio("speed_vs_prompt_loop", times["by prompt"], times["ours"]),
     ]
 

@@ -40,6 +40,7 @@ class BulkOrder:
     memory_cap: int | None = None
     probe: bool = False
     tile: int | None = None
+    levers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def fill(
     spec, batch = load(place), order.batch or (read_manifest(order.out) or {}).get("batch", BATCH)
     job = Job(prompts, labels, order.num, order.seed, batch, order.until)
     check_writable(order.out)
-    runtime = Runtime(batch_size=batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap)
+    runtime = Runtime(
+        batch_size=batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap, levers=order.levers
+    )
     settings = {**tile_settings(spec, order.tile), **order.settings}
     with out_of_memory(), locked(order.out / ".lock", folder=order.out, what="run") as lock:
         cascade = Cascade.from_spec(spec, root=place.parent, runtime=runtime).with_settings(settings)

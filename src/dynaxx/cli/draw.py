@@ -46,6 +46,7 @@ class Order:
     memory_cap: int | None = None
     probe: bool = False
     tile: int | None = None
+    levers: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -60,7 +61,9 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
         DynaxxError: of the kind that says what cannot be.
     """
     file = resolve(order.run)
-    runtime = Runtime(batch_size=order.batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap)
+    runtime = Runtime(
+        batch_size=order.batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap, levers=order.levers
+    )
     spec = load(file)
     settings = {**tile_settings(spec, order.tile), **order.settings}
     graph = nodes(override(spec, settings), size=order.size)

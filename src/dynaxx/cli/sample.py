@@ -55,9 +55,8 @@ def sample(
     ] = None,
     batch: Annotated[str | None, typer.Option(metavar="N|auto", help="Samples that pass a stage at once, 64.")] = None,
     tile: Annotated[int | None, typer.Option(min=2, metavar="N", help="Tiles for larger low inputs.")] = None,
-    memory_cap: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="The most memory to use, such as 8GiB: it decides on placement.")
-    ] = None,
+    memory_cap: Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory to use: 8GiB.")] = None,
+    lever: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Kept where faster: compile.")] = None,
     as_json: Json = False,
 ) -> Answer:
     """Draw samples from a cascade."""
@@ -68,13 +67,15 @@ def sample(
     if prompts is not None:
         _check_alone({"--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--field": field})
         _check_alone({"--from-stage": from_stage, "--input": input, "--latents": latents})
-        return _bulk(run, prompts, num, seed, out, until_stage, sizes, settings, *parse_batch(batch), memory_cap, tile)
+        return _bulk(
+            run, prompts, num, seed, out, until_stage, sizes, settings, *parse_batch(batch), memory_cap, tile, lever
+        )
     with loading():
         from dynaxx.cli.draw import Order, draw
 
     order = Order(
         run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes,
-        batch=parse_batch(batch)[0] or 64, probe=parse_batch(batch)[1], tile=tile,
+        batch=parse_batch(batch)[0] or 64, probe=parse_batch(batch)[1], tile=tile, levers=tuple(lever or ()),
         settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
         keep=keep_stages, out=out, decode=not latents, memory_cap=parse_bytes(memory_cap),
     )  # fmt: skip
@@ -92,11 +93,13 @@ def _check_alone(others: Mapping[str, object]) -> None:
 def _bulk(
     run: str, file: Path, num: int, seed: int, out: Path, until: str | None, size: tuple[int, ...] | None,
     settings: dict[str, str], batch: int | None, probe: bool, memory_cap: str | None, tile: int | None,
+    lever: list[str] | None,
 ) -> Answer:  # fmt: skip
     with loading():
         from dynaxx.cli.bulk import BulkOrder, fill
 
-    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, parse_bytes(memory_cap), probe, tile)
+    cap, levers = parse_bytes(memory_cap), tuple(lever or ())
+    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, cap, probe, tile, levers)
     with bar() as on_step, samples_bar() as on_drawn:
         filled = fill(order, on_step, on_drawn, note)
     line = f"{filled.folder}: {filled.drawn + filled.before} samples, {filled.drawn} drawn now."

@@ -56,6 +56,7 @@ class Run:
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
     memory_cap: int | None = None
+    levers: tuple[str, ...] = ()
     probe: bool = False
     batches: dict[str, Batches] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
@@ -143,6 +144,7 @@ class Run:
         request = Request(
             spec=node.stage, grid=node.grid, inputs=inputs, draws=draws, device=self.device, dtype=self.dtype,
             condition=self.condition.take(part).to(self.device), stop_std=node.stop_std, on_call=calls.append,
+            levers=self.levers,
             on_step=None if self.on_step is None else partial(self.on_step, node.name),
         )  # fmt: skip
         stage, tiles = self.stages[node.stage.name], tiles_of(node)

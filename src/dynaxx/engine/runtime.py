@@ -10,6 +10,7 @@ import torch
 
 from dynaxx.errors import UsageError
 from dynaxx.plan.placement import Wanted
+from dynaxx.stage.pipeline.levers import LEVERS
 
 
 @final
@@ -22,6 +23,8 @@ class Runtime:
         dtype: of the state.
         batch_size: the most samples that pass a stage at once; halved for a stage whose memory does not do.
         probe: whether each stage's own best batch size is looked for: doubled from 1 while samples get faster.
+        levers: what is tried to make wrapped networks faster, of `channels-last`, `compile` and `cuda-graphs`: each is
+            kept for a stage where a real call of its network is faster with it.
         placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
         memory_cap: the most bytes of the device that may be used. On a GPU it is enforced; on a CPU it decides on the
             placement, and weights that are not needed are not in memory.
@@ -38,6 +41,7 @@ class Runtime:
     dtype: torch.dtype = torch.float32
     batch_size: int = 64
     probe: bool = False
+    levers: tuple[str, ...] = ()
     placement: Wanted = "auto"
     memory_cap: int | None = None
     spread: Mapping[str, Sequence[str]] | None = None
@@ -47,6 +51,9 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError("batch_size", f"is {self.batch_size}.", "Give 1 or more.")
+        for lever in self.levers:
+            if lever not in LEVERS:
+                raise UsageError("levers", f"{lever!r} is unknown.", f"Known: {', '.join(LEVERS)}.")
         if self.placement not in get_args(Wanted):
             raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")
         if self.memory_cap is not None and self.memory_cap < 1:

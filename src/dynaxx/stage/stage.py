@@ -27,7 +27,7 @@ class Request:
     """One batch for one stage: its spec at this run, the grid to answer on, inputs, condition, randomness.
 
     `spec` may differ from what the stage was built with in run-time settings only (solver, levels). `stop_std` ends
-    the walk early, at that level, and hands the unfinished state on.
+    the walk early, at that level, and hands the unfinished state on. `levers` are what may be tried to be faster.
     """
 
     spec: StageSpec
@@ -40,6 +40,7 @@ class Request:
     on_step: OnStep | None = None
     on_call: OnCall | None = None
     stop_std: float | None = None
+    levers: tuple[str, ...] = ()
 
 
 @runtime_checkable

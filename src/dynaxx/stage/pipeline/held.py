@@ -40,6 +40,7 @@ class Held:
         self.hands, self.allow_download, self.keeps = hands, allow_download, keeps
         self.pipe: Any = None
         self.master: Pinned | None = None
+        self.streams = False
         self.key = f"{spec.name} {id(self)}"
         self._folder = folder_of(spec.load, root)
 
@@ -76,7 +77,7 @@ class Held:
         if self.master is not None:
             self.master.drop()
             return
-        self.pipe = None
+        self.pipe, self.streams = None, False
         give_back()
 
     def close(self) -> None:
@@ -93,10 +94,11 @@ class Held:
 
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
-        streams = self.pipe is not None
+        there = self.pipe is not None
         self._prepared(device, texts)
-        if streams:
+        if there:
             return
+        self.streams = True
         for name, part in self.pipe.components.items():
             if name in NETWORKS and part is not None:
                 part.enable_group_offload(

@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, final
+from weakref import ref
 
 import torch
 from torch import Tensor
 
 from dynaxx.errors import RunError, SpecError
 from dynaxx.signal.random import Draws
+from dynaxx.spec.facts import NETWORKS
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.cache import forget_answers
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
+from dynaxx.stage.pipeline.levers import captured, choose, pull
 from dynaxx.stage.pipeline.noising import hearing
 from dynaxx.stage.pipeline.open import dtype_of
 from dynaxx.stage.pipeline.text import Texts
@@ -49,6 +52,8 @@ class Wrapped:
         keeps: bool = False,
     ) -> None:
         self.spec, self.above, self.below, self._hands = spec, above, Memory(), hands
+        self._speeds = dict[str, float]()
+        self._pulled: ref[torch.nn.Module] | None = None
         self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download, keeps=keeps)
 
     @property
@@ -115,12 +120,15 @@ class Wrapped:
             given["generator"] = [torch.Generator().manual_seed(seed) for seed in seeds]
         given |= calls.signals(self.pipe, family, request, dtype_of(self.spec))
         walk, more = self._walk(family, request, said, given)
+        if request.levers and not self.held.streams:
+            self._pull(request, {**given, **more})
         heard = list[float]()
         with hearing(self.pipe, heard):
             found = self._called({**given, **more}, family, walk, request)
         if request.on_call:
             put_on = {"put_on_std": heard[-1]} if heard else {}
-            request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **put_on})
+            pulled = {"levers": dict(self._speeds)} if request.levers else {}
+            request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **put_on, **pulled})
         return found
 
     def _walk(
@@ -169,6 +177,19 @@ class Wrapped:
         except Stopped:
             pass
         return walk.levels
+
+    def _pull(self, request: Request, given: Mapping[str, Any]) -> None:
+        """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
+        network = next((part for name in NETWORKS if (part := getattr(self.pipe, name, None)) is not None), None)
+        if network is None or (self._pulled is not None and self._pulled() is network):
+            return
+        if self._pulled is None:
+            again = {**given, "generator": [torch.Generator().manual_seed(0) for _ in given.get("generator", ())]}
+            call = captured(network, lambda: self.pipe(**again))
+            self._speeds = choose(network, call, request.levers, moves=self.held.keeps)
+        else:
+            pull(network, self._speeds)
+        self._pulled = ref(network)
 
     def _called(self, given: Mapping[str, Any], family: Family, walk: Walk, request: Request) -> Tensor:
         forget_answers(self.pipe)
