@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dynaxx.cli.answer import Answer, notes
+from dynaxx.cli.insert import answer as answer_insertion
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_settings, parse_size
 from dynaxx.cli.propose import Wish
@@ -42,6 +43,9 @@ Latency = Annotated[float | None, typer.Option(min=0, metavar="S", help="Of a sa
 Memory = Annotated[float | None, typer.Option(min=0, metavar="GIB", help="While sampling, at most.")]
 Hours = Annotated[float | None, typer.Option(min=0, metavar="H", help="Of training, at most.")]
 Dollars = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of training, at most.")]
+Insert = Annotated[
+    bool, typer.Option("--insert", help="Propose where one more bridge would go, and write that cascade (--out).")
+]
 Page = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the plan as a page too, with other placements and batches.")
 ]
@@ -68,6 +72,7 @@ def plan(
     devices: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="That train together.")] = 1,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The cascade file to write.")] = None,
     page: Page = None,
+    insert: Insert = False,
     as_json: Json = False,
 ) -> Answer:
     """Say what sampling and training a cascade will take. Reads no weights."""
@@ -86,6 +91,8 @@ def plan(
         return answer_wish(Wish(sizes, quality, bounds, device, devices, out))
     if file is None:
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --target or --calibrate.")
+    if insert:
+        return answer_insertion(file, parse_size(size), device, out)
     with loading():
         from dynaxx.plan.table import Question, answer
 

@@ -27,11 +27,11 @@ def write_changed(
         SpecError: where they cannot be meant.
         RunError: where the file cannot be written.
     """
-    write_text(file, dump(_placed(override(spec, changes), root, file)))
+    write_text(file, dump(placed(override(spec, changes), root, file)))
     return tuple({"path": path, "was": _value(spec, path), "now": plain(value)} for path, value in changes.items())
 
 
-def _placed(spec: CascadeSpec, root: Path | None, file: Path) -> CascadeSpec:
+def placed(spec: CascadeSpec, root: Path | None, file: Path) -> CascadeSpec:
     """The spec for a file that lies elsewhere: weights, data, pipelines and codecs are named from there."""
     home, place = (root or Path()).resolve(), file.resolve().parent
     stages = tuple(_stage(stage, home, place) for stage in spec.stages)
