@@ -17,7 +17,7 @@ def test_a_level_that_is_off_is_set_right(tmp_path):
     list(view.steps())
     report = view.lensed().report
     assert report.verdict.kind == "level"
-    made = apply(cascade, report, tmp_path / "cascade.yaml", num=64)
+    made = apply(cascade, report.findings, tmp_path / "cascade.yaml", num=64)
     assert made is not None
     assert made.signals == "unseen"
     best = beds.gaussian((8, 16), axes=2, std=0.0, steps=24, kind="dpmpp-2m")
@@ -46,6 +46,6 @@ def test_a_healthy_cascade_has_nothing_to_apply(tmp_path):
     view = look(cascade, options=Options(num=32))
     list(view.steps())
     report = view.lensed().report
-    assert remedies(report) == {}
-    assert apply(cascade, report, tmp_path / "cascade.yaml", num=32) is None
+    assert remedies(report.findings) == {}
+    assert apply(cascade, report.findings, tmp_path / "cascade.yaml", num=32) is None
     assert not (tmp_path / "cascade.yaml").exists()

@@ -64,7 +64,8 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     report = replace(lensed.report, method=method, cascade={**lensed.report.cascade, "from": order.run})
     if order.apply and view.bench.reference is not None:
         count = len(view.bench.reference)
-        made = apply(cascade, report, order.out / "cascade.yaml", num=count, data=data_in(order.data), seed=order.seed)
+        file, data = order.out / "cascade.yaml", data_in(order.data)
+        made = apply(cascade, report.findings, file, num=count, data=data, seed=order.seed)
         report = replace(report, applied=made.to_json() if made else None)
     return report, write_report(replace(lensed, report=report), order.out)
 

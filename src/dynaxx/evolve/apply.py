@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -11,7 +11,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import DataError
 from dynaxx.evolve.changed import write_changed
 from dynaxx.lens.bench import Bench
-from dynaxx.lens.findings import Measure, Report
+from dynaxx.lens.findings import Finding, Measure
 from dynaxx.lens.inputs import stand_ins
 from dynaxx.lens.reference import Reference, find
 from dynaxx.lens.sweep import score
@@ -41,10 +41,10 @@ class Applied:
         return {"changes": list(self.changes), **measures, "file": self.file, "signals": self.signals}
 
 
-def remedies(report: Report) -> dict[str, Any]:
-    """What the findings would set, by path; of two remedies for one path, the one with the larger gain."""
+def remedies(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What findings would set, by path; of two remedies for one path, the one with the larger gain."""
     gains: dict[str, tuple[float, Any]] = {}
-    for finding in report.findings:
+    for finding in findings:
         for path, value in (finding.change or {}).items():
             gain = (finding.gain.value if finding.gain else None) or 0.0
             if path not in gains or gain > gains[path][0]:
@@ -53,14 +53,14 @@ def remedies(report: Report) -> dict[str, Any]:
 
 
 def apply(
-    cascade: Cascade, report: Report, file: Path, *, num: int, data: DataSpec | None = None, seed: int = 0
+    cascade: Cascade, findings: Sequence[Finding], file: Path, *, num: int, data: DataSpec | None = None, seed: int = 0
 ) -> Applied | None:
-    """Write the cascade with the report's remedies to `file` and measure both; None where it has none.
+    """Write the cascade with the remedies of a report's findings to `file` and measure both; None where there are none.
 
     The score is J of the sweep, over every stage whose settings change, on signals that the report did not see where
     the data has enough of them.
     """
-    changes = remedies(report)
+    changes = remedies(findings)
     if not changes:
         return None
     mended = cascade.with_settings(changes)

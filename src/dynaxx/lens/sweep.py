@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.lens.bench import Bench
-from dynaxx.lens.findings import Axis, Curve, Mark, Measure, Series, finite
+from dynaxx.lens.findings import Axis, Curve, Level, Mark, Measure, Series, finite
 from dynaxx.lens.outcome import Outcome, finding
 from dynaxx.lens.settings import Setting
 from dynaxx.lens.signs import log_ratio
@@ -27,9 +27,8 @@ from dynaxx.metrics.interval import CONFIDENCE, Interval
 from dynaxx.metrics.pairwise import Pairwise
 from dynaxx.spec.graph import Node
 
-LEAST = 0.15
-"""The least gain in J that counts, and at least a third of what it is now."""
-SHARE = 1 / 3
+LEAST, WORTH, SHARE = 0.15, 0.02, 1 / 3
+"""The least gain in J that is a fault, the least that is worth a change; both are at least this share of J."""
 
 
 @final
@@ -44,23 +43,31 @@ class Trial:
 def sweep(bench: Bench, setting: Setting, *, rows: int) -> Outcome:
     """The score at every value, and a remedy where one beats the present value beyond its family-wise interval.
 
-    A gain counts that is large; of steps and starts also one that brings fine detail back to the truth's.
+    A gain is a fault that is large; of steps and starts also one that brings fine detail back to the truth's.
     """
     trials = {value: trial(bench, setting, value, rows=rows) for value in setting.values}
     now, best = trials[setting.now], min(trials, key=lambda value: trials[value].score.value)
     gain = (now.score - trials[best].score).interval(bonferroni(CONFIDENCE, max(1, len(trials) - 1)))
-    least = max(LEAST, SHARE * now.score.value)
     mended = setting.kind == "steps" and _mends(now.detail, trials[best].detail)
-    better = gain.low > 0 and (gain.value > least or mended)
+    level = _level(gain, now.score.value, mended=mended)
+    off = level != "healthy"
     found = finding(
         setting.probe, setting.node.name, f"the {setting.name}", now.score.interval(), unit="J",
-        says=_says(setting, trials, best if better else None), at=setting.key, level="fault" if better else "healthy",
-        least=least, advice=f"Set {setting.full} to {best:g}." if better else None,
+        says=_says(setting, trials, best if off else None), at=setting.key, level=level,
+        least=max(LEAST, SHARE * now.score.value), advice=f"Set {setting.full} to {best:g}." if off else None,
     )  # fmt: skip
-    if better:
+    if off:
         kind = setting.kind if not mended else "over-smoothed" if now.detail.value < 0 else "noise-left"
         found = replace(found, kind=kind, gain=Measure.of(gain), change={setting.full: setting.typed(best)})
     return Outcome((found,), tuple(_curves(setting, trials, best)))
+
+
+def _level(gain: Interval, now: float, *, mended: bool) -> Level:
+    if gain.low <= 0:
+        return "healthy"
+    if mended or gain.value > max(LEAST, SHARE * now):
+        return "fault"
+    return "watch" if gain.value > max(WORTH, SHARE * now) else "healthy"
 
 
 def _mends(now: Interval, then: Interval) -> bool:
