@@ -13,7 +13,7 @@ OUT ?= out/demo
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
-	$(BIN)/dynaxx demo --out $(OUT)
+	$(BIN)/dynaxx demo --lens --out $(OUT)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from dynaxx.data.bundled import Bundled
 from dynaxx.noise.level import CLEAN
 from dynaxx.noise.solve.step import Step
 from dynaxx.share.demo import FRAMES, PROMPTS, Demo, Reel, make_demo
+from dynaxx.share.demo_look import look_at, look_page
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,22 @@ def test_what_was_drawn_is_what_was_asked_for(made: Demo) -> None:
 def test_files_lie_beside_the_page(made: Demo) -> None:
     assert all(Path(file).parent == made.page.parent for file in made.written.files)
     assert all(file.exists() for file in (*made.written.files, *made.written.stage_files))
+
+
+def test_a_page_links_to_a_report_where_there_will_be_one(made: Demo, tmp_path: Path) -> None:
+    assert "lens/index.html" not in made.page.read_text(encoding="utf-8")
+    link = look_page(tmp_path).relative_to(tmp_path).as_posix()
+    page = make_demo(tmp_path, cascade="emoji-exact", prompts=("pizza",), report=link).page
+    assert f'href="{link}"' in page.read_text(encoding="utf-8")
+
+
+def test_the_report_of_a_demo_is_of_its_cascade_and_of_no_place_on_this_machine(tmp_path: Path) -> None:
+    names = [step.name for step in look_at("emoji-exact", tmp_path, num=8, budget_s=1e-6)]
+    assert names[0] == "exam and error table"
+    page, findings = look_page(tmp_path), json.loads((look_page(tmp_path).parent / "findings.json").read_text())
+    assert page.is_file()
+    assert (findings["cascade"]["from"], findings["method"]["n"]) == ("emoji-exact", 8)
+    assert findings["method"]["command"] == "dynaxx demo --lens --cascade emoji-exact --seed 0"
 
 
 @pytest.mark.parametrize("steps", [3, 8, 12, 24, 100])

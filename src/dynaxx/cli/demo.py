@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dynaxx.cli.answer import Answer
+from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json
 from dynaxx.cli.progress import bar
@@ -19,18 +19,32 @@ def demo(
         str, typer.Option(metavar="NAME", help="Another one: emoji-exact, whose stages are exact; or a folder.")
     ] = "emoji-64",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Another seed, other pictures.")] = 0,
+    lens: Annotated[
+        bool, typer.Option("--lens", help="Also look into it: which stage is at fault? It takes half a minute.")
+    ] = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: Json = False,
 ) -> Answer:
     """Show a cascade at work: real pictures, stage by stage, as a page to look at."""
     with loading():
         from dynaxx.share.demo import make_demo
+        from dynaxx.share.demo_look import look_at, look_page
 
+    report = look_page(out)
+    link = report.relative_to(out).as_posix() if lens else None
     with bar() as on_step:
-        made = make_demo(out, cascade=cascade, seed=seed, on_step=on_step)
+        made = make_demo(out, cascade=cascade, seed=seed, report=link, on_step=on_step)
+    line = f"{len(made.written.files)} pictures in {made.latency_s:.1f} s. Look at them: {made.page}"
     if open_page:
         import webbrowser
 
         webbrowser.open(made.page.resolve().as_uri())
-    line = f"{len(made.written.files)} pictures in {made.latency_s:.1f} s. Look at them: {made.page}"
-    return Answer(made.to_json(), lambda console: console.print(line, markup=False))
+    if lens:
+        notes().print(f"{line}\nWhich stage is at fault? The lens looks; it takes half a minute.", markup=False)
+        with bar() as on_step:
+            for done in look_at(cascade, out, seed=seed, on_step=on_step):
+                words = done.left_out or f"{done.latency_s:.1f} s"
+                notes().print(f"{done.index + 1:>3}/{done.count} {done.name}: {words}", markup=False, highlight=False)
+        line += f"\nWhich stage is at fault: {report}"
+    answer = made.to_json() | ({"report": str(report)} if lens else {})
+    return Answer(answer, lambda console: console.print(line, markup=False))

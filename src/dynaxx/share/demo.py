@@ -57,9 +57,13 @@ def make_demo(
     cascade: str = CASCADE,
     seed: int = 0,
     prompts: Sequence[str] = PROMPTS,
+    report: str | None = None,
     on_step: Callable[[str, Step], None] | None = None,
 ) -> Demo:
-    """Draw the prompts from a cascade that takes text, write pictures and `index.html` to `folder`."""
+    """Draw the prompts from a cascade that takes text, write pictures and `index.html` to `folder`.
+
+    `report` is where a report of the lens lies or will lie, as the page links to it.
+    """
     began = time.perf_counter()
     check_writable(folder)
     live = Cascade.from_pretrained(cascade)
@@ -74,7 +78,7 @@ def make_demo(
     written = write_samples(samples, folder)
     page = folder / "index.html"
     took = time.perf_counter() - began
-    write_text(page, render(describe(cascade, live.spec, samples, reel, latency_s=took)))
+    write_text(page, render(describe(cascade, live.spec, samples, reel, latency_s=took, report=report)))
     return Demo(page, written, time.perf_counter() - began)
 
 
@@ -94,7 +98,9 @@ class Reel:
         return [torch.cat(parts)[index] for _, parts in sorted(self.frames[node].items())] + [last]
 
 
-def describe(name: str, spec: CascadeSpec, samples: Samples, reel: Reel, *, latency_s: float) -> DemoPage:
+def describe(
+    name: str, spec: CascadeSpec, samples: Samples, reel: Reel, *, latency_s: float, report: str | None = None
+) -> DemoPage:
     """The demo page of a run that kept every stage, of the cascade that is found by `name`."""
     trace = samples.trace
     stages = {stage.name: stage for stage in spec.stages}
@@ -119,6 +125,7 @@ def describe(name: str, spec: CascadeSpec, samples: Samples, reel: Reel, *, late
         command=f"dynaxx demo --cascade {name} --seed {trace.seed}",
         script=script,
         facts=tuple(facts.items()),
+        report=report,
     )
 
 

@@ -103,7 +103,7 @@ class StageCard:
 
 @dataclass(frozen=True)
 class DemoPage:
-    """All that the page shows. `facts` are name-value pairs for the foot of the page."""
+    """All that the page shows. `facts` are name-value pairs for its foot; `report` is where the lens's report lies."""
 
     title: str
     lead: str
@@ -113,6 +113,7 @@ class DemoPage:
     command: str
     script: str
     facts: tuple[tuple[str, str], ...]
+    report: str | None = None
 
 
 def render(page: DemoPage) -> str:
