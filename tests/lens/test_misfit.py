@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dynaxx.lens.advice import advice
+from dynaxx.lens.explain import Suspect, explain
 from dynaxx.lens.misfit import Pair, beyond_chance, chance, gone, strayed
 from dynaxx.lens.undo import fitted
 from dynaxx.signal.blur import blur
@@ -35,6 +37,14 @@ def test_what_a_wrong_filter_adds_to_some_modes_alone_is_not_gone_with_a_contras
     x = x + 0.8 * x.roll(2, -1)  # louder along one axis at some frequencies, softer at others
     undo = next(undo for undo in fitted(x, truth) if undo.kind == "contrast")
     assert gone(Pair(undo.apply(x), truth), Pair(x, truth)) < 0.9
+
+
+def test_two_faults_at_once_are_called_by_neither_and_the_larger_is_told():
+    shift = torch.tensor([0.2, 0.0, -0.2]).reshape(1, 3, 1, 1)
+    found = explain(Suspect(Pair(0.75 * signals("a") + shift, signals("b")), frozenset({"cast", "contrast"})))
+    assert (found.kind, found.part) == ("weights", "colour-cast")
+    assert "the largest part of it" in found.says
+    assert advice(found.kind, found.part).startswith(advice("colour-cast"))
 
 
 def test_a_set_that_is_paired_with_the_truth_has_less_of_chance():

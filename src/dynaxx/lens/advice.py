@@ -84,7 +84,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
         "told its own timestep (`call`).",
     ),
     "weights": (
-        "wrong answers on true inputs, for no single simple reason",
+        "wrong answers on true inputs, for no single reason",
         "Check that its weights are whole and the ones that are meant; then train it longer.",
     ),
 }
@@ -97,5 +97,5 @@ def called(kind: str) -> str:
 
 
 def advice(kind: str, part: str | None = None) -> str:
-    """What to do about it, beginning with what is done about the kind that explains a part of it."""
-    return " ".join(KINDS[each][1] for each in (part, kind) if each is not None)
+    """What to do about it; where another kind explains a part of it, what is done about that one goes first."""
+    return KINDS[kind][1] if part is None else f"{KINDS[part][1]} For the rest: {KINDS[kind][1]}"

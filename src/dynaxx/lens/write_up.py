@@ -23,6 +23,8 @@ from dynaxx.spec.stage import DenoisingStage
 
 SHOWN = 8
 """Samples that are shown, the worst first."""
+SWEPT = ("level_sweep", "guidance", "steps")
+"""The probes that try other settings."""
 CARRY = 1.5
 """The least carry that counts as amplifying."""
 MEASURED = ("level_borne", "hand_over")
@@ -116,11 +118,13 @@ def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: Er
         others = [d.exam.node.name for d in diagnoses if d.explanation is not None and d is not bad]
         remedy = next((f.advice for f in found if f.probe == "exam" and f.kind == kind and f.stage == name), None)
         words = [f"On true inputs: {bad.explanation.says}.", remedy or advice(kind)]
+        words += _swept(name, found)
         if len(diagnoses) > 1:
             words.append(comparison(sorted(diagnoses, key=lambda d: -d.severity)))
         if others:
             words.append(f"Also at fault: {', '.join(others)}.")
-        return Verdict("fault", name, kind, f"{name} is at fault: {called(kind)}.", tuple(words))
+        part = f", the largest part of it {called(bad.explanation.part)}" if bad.explanation.part else ""
+        return Verdict("fault", name, kind, f"{name} is at fault: {called(kind)}{part}.", tuple(words))
     other = next((f for f in found if f.level == "fault" and f.kind), None)
     if other is not None and other.kind is not None:
         told = (other.says, other.advice or advice(other.kind))
@@ -131,6 +135,15 @@ def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: Er
         seen = tuple(f"{f.stage}: {f.says}" for f in watched[:3])
         return Verdict("watch", watched[0].stage, None, "No stage is at fault; some signs are worth watching.", seen)
     return Verdict(level, None, None, "No fault was found." if level == "healthy" else "Nothing could be measured.", ())
+
+
+def _swept(stage: str, found: Sequence[Finding]) -> list[str]:
+    """Where settings of a stage were swept and none helps, that it takes more than settings."""
+    swept = [f for f in found if f.stage == stage and f.probe in SWEPT]
+    if not swept or any(f.change for f in swept):
+        return []
+    names = ", ".join(f.name.removeprefix("the ") for f in swept)
+    return [f"Its settings were swept ({names}), and none makes the cascade better."]
 
 
 def _view(
