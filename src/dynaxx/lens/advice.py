@@ -98,4 +98,5 @@ def called(kind: str) -> str:
 
 def advice(kind: str, part: str | None = None) -> str:
     """What to do about it; where another kind explains a part of it, what is done about that one goes first."""
-    return KINDS[kind][1] if part is None else f"{KINDS[part][1]} For the rest: {KINDS[kind][1]}"
+    first = KINDS[kind][1]
+    return first if part is None else f"{KINDS[part][1]} For the rest: {first[0].lower()}{first[1:]}"
