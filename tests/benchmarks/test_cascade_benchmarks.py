@@ -46,7 +46,13 @@ def test_what_is_asked_for_is_drawn_and_chance_is_far_below() -> None:
 
 
 def test_shuffled_inputs_raise_the_loss() -> None:
-    found = quick("told_level")
+    found = quick("shuffled_inputs")
     assert found["loss_shuffled_over_own_bridge"]["low"] > 1
     assert found["loss_shuffled_over_own_refine"]["low"] > 1
-    assert found["gap_told_minus_untold"]["target"] == 0
+
+
+def test_the_gap_of_told_and_untold_bridges_is_compared_where_each_is_best() -> None:
+    found = quick("told_level")
+    assert found["best_level_told"]["value"] == found["best_level_untold"]["value"] == 0.1  # the one that is tried
+    assert found["gap_told_minus_untold"]["n"] == 1
+    assert found["gap_told_minus_untold_at_0.1"]["value"] != 0
