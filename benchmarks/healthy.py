@@ -123,7 +123,9 @@ def trained(seed: int, *, steps: int) -> Cascade:
     twin = gaussian([8, 16], axes=1)
     signals = find(twin.spec, 4000, seed=seed)
     assert signals is not None
-    np.savez(folder / "signals.npz", *(signals.grids[(16,)].numpy() / 1.5))
+    (folder / "signals").mkdir()
+    for i, x in enumerate(signals.grids[(16,)].numpy() / 1.5):  # a file each: of an archive all members are listed anew
+        np.save(folder / "signals" / f"{i:04d}.npy", x)
     learn = {"steps": steps, "batch_size": 64, "seed": seed, "ema": {"half_life_images": 8000},
              "optimizer": {"lr": 2e-3, "warmup_steps": 50, "decay": "cosine"}}  # fmt: skip
     network = {"width": 32, "mults": [1, 2], "blocks": 1, "attention": []}
@@ -132,6 +134,6 @@ def trained(seed: int, *, steps: int) -> Cascade:
         for name, size in (("base", 8), ("bridge", 16))
     ]
     stages[1]["inputs"] = {"low": {"from": "base", "noise": {"std": 0.05, "train_std": [0.0, 0.4]}}}
-    data = {"kind": "fields", "path": str(folder / "signals.npz"), "range": [-1, 1], "axes": 1, "kernel": "fourier"}
+    data = {"kind": "fields", "path": str(folder / "signals"), "range": [-1, 1], "axes": 1, "kernel": "fourier"}
     spec = parse({"name": "trained", "data": data, "stages": stages})
     return Cascade.from_pretrained(train(spec, out=folder / "run").folder)
