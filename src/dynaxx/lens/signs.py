@@ -25,7 +25,7 @@ CELLS = 4
 """Of the coarse map of places, along each axis."""
 CAST = 0.07
 """The least drift of a channel's mean, in signal units, that counts as a fault; a picture spans 2."""
-SQUEEZED, STRETCHED = 0.15, 0.25
+SQUEEZED, STRETCHED = 0.17, 0.25
 """The least loss and gain of contrast, as a logarithm of the ratio of standard deviations; guidance stretches."""
 EVEN = 0.05
 """A change of contrast below this is taken for none where noise is looked for."""
@@ -43,7 +43,7 @@ LOST, LOST_SHARE, LOST_CHANCE = 0.15, 0.03, 0.005
 """Samples that stray by so much more are lost; the least share of them, and the chance of one in a healthy stage."""
 HIDDEN = 0.2
 """The least share of the low input's variance by which the noise put on it lets the answer stray from it."""
-GRAIN, GRAIN_DB = 0.06, 0.3
+GRAIN, GRAIN_DB = 0.085, 0.3
 """The least std of white noise in the answers, and the least change it makes to the highest band."""
 DISTANCE = 0.1
 """The least MMD^2 to the truth, on the built-in features; two sets of one kind have 0, unrelated ones about 1."""
