@@ -8,8 +8,8 @@ from dynaxx.errors import UsageError
 from dynaxx.plan.published.table import one_evaluation, published, published_table
 from dynaxx.stage.pipeline.bare import bare_network
 
-COUNTED = {"sdxl": {"base": 2_567_463_684}, "sd-x4": {"base": 865_910_724}}
-"""Parameters that others counted on the real weights: logged by public training scripts and weight schemas."""
+COUNTED = {"sdxl": {"base": 2_567_463_684, "refiner": 2_259_526_660}, "sd-x4": {"base": 865_910_724}}
+"""Parameters that others counted: on the real weights, or (the refiner) on its published diffusers configuration."""
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,16 @@ def small() -> dict:
 def test_parameters_are_those_of_the_real_weights(small: dict) -> None:
     found = {stage["name"]: stage["parameters"] for stage in small["stages"]}
     assert found["base"] == COUNTED["sd-x4"]["base"]
-    xl = bare_network(published()["sdxl"]["stages"][0]["network"], "sdxl")
-    assert sum(p.numel() for p in xl.parameters()) == COUNTED["sdxl"]["base"]
+    for stage in published()["sdxl"]["stages"]:
+        network = bare_network(stage["network"], "sdxl")
+        assert sum(p.numel() for p in network.parameters()) == COUNTED["sdxl"][stage["name"]]
+
+
+def test_a_second_question_is_answered_from_what_was_kept(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    first = published_table("deepfloyd-if")
+    monkeypatch.setattr("dynaxx.plan.published.table.bare_network", lambda *given: pytest.fail("built again"))
+    assert published_table("deepfloyd-if") == first
 
 
 def test_weights_are_part_of_the_peak_and_flops_grow_with_the_sites(small: dict) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from dynaxx.plan.growth import Scale, evaluate
 from dynaxx.plan.kernels import RealKernels
 from dynaxx.plan.tracker import Tracker, undominated
 from dynaxx.stage.pipeline.bare import bare_network, evaluation
+from dynaxx.store.cache import cache_folder, recall, remember
 
 FILE = Path(__file__).with_name("pipelines.yaml")
+FORMAT = 1
+"""Of the kept tables; raised whenever what a rehearsal finds changes."""
 BATCH = 1
 HALF = 2
 """Bytes of a number in the half precision that such networks are run in."""
@@ -31,14 +36,27 @@ def published() -> dict[str, Any]:
 def published_table(name: str) -> dict[str, Any]:
     """Every stage of a pipeline: what its network is, what one evaluation of one sample takes, and where this was read.
 
+    Kept in the cache folder, so that a second question does not build the networks again.
+
     Raises:
         UsageError: if no pipeline of that name is known.
     """
-    known = published()
+    known, kept = published(), cache_folder("published", f"{name}-{_content()}.json")
     if name not in known:
         raise UsageError("--pretrained", f"{name!r} is not known.", f"Known: {', '.join(known)}.")
-    stages = [_stage(stage, f"{name}, {stage['name']}") for stage in known[name]["stages"]]
-    return {"name": name, "title": known[name]["title"], "stages": stages, "missing": known[name].get("missing", [])}
+    found: dict[str, Any] | None = recall(kept)
+    if found is None:
+        stages = [_stage(stage, f"{name}, {stage['name']}") for stage in known[name]["stages"]]
+        missing = known[name].get("missing", [])
+        found = {"name": name, "title": known[name]["title"], "stages": stages, "missing": missing}
+        remember(kept, found)
+    return found
+
+
+def _content() -> str:
+    """All that a table depends on."""
+    facts = (FORMAT, FILE.read_text(encoding="utf-8"), torch.__version__, version("diffusers"))
+    return blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 
 def _stage(stage: Mapping[str, Any], place: str) -> dict[str, Any]:
