@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json
 from dynaxx.cli.progress import bar
+
+if TYPE_CHECKING:
+    from dynaxx.lens.look import Done
 
 
 def demo(
@@ -42,9 +46,18 @@ def demo(
     if lens:
         notes().print(f"{line}\nWhich stage is at fault? The lens looks; it takes half a minute.", markup=False)
         with bar() as on_step:
-            for done in look_at(cascade, out, seed=seed, on_step=on_step):
-                words = done.left_out or f"{done.latency_s:.1f} s"
-                notes().print(f"{done.index + 1:>3}/{done.count} {done.name}: {words}", markup=False, highlight=False)
+            left = _say(look_at(cascade, out, seed=seed, on_step=on_step))
         line += f"\nWhich stage is at fault: {report}"
+        line += f"\nFor the other {left} probes: dynaxx lens {cascade} --out report" if left else ""
     answer = made.to_json() | ({"report": str(report)} if lens else {})
     return Answer(answer, lambda console: console.print(line, markup=False))
+
+
+def _say(steps: Iterator[Done]) -> int:
+    """Say what was done as it is done; gives how many probes were left out."""
+    left = 0
+    for done in steps:
+        left += bool(done.left_out)
+        if not done.left_out:
+            notes().print(f"{done.index + 1:>3}/{done.count} {done.name}: {done.latency_s:.1f} s", markup=False)
+    return left
