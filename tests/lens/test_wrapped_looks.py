@@ -57,6 +57,16 @@ stages:
     call: {num_inference_steps: 2}
     out: {scale: 2}
 """
+LATENTS = """\
+name: latents
+condition: {{text: {{}}}}
+codecs: {{ltx: {{load: ltx/vae, channels: 8}}}}
+stages:
+  - {{name: ours, role: base, kind: gaussian, size: [2, 8, 8], std: 1.0, solver: {{steps: 4}},
+     out: {{channels: 8, size: [2, 8, 8], space: ltx}}}}
+  - {{name: refine, role: refine, kind: pipeline, load: ltx-refine, call: {{num_inference_steps: {steps}}},
+     inputs: {{low: {{from: ours, via: start, noise: {{std: {std}}}}}}}, out: {{size: [5, 32, 32]}}}}
+"""
 CASCADES = {"sdxl": (SDXL, ("sdxl", "sdxl-refiner")), "x4": (X4, ("sd", "x4")), "if": (IF, ("if-1", "if-2"))}
 Plant = Callable[[Path], None]
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -136,6 +146,8 @@ def test_the_finding_says_how_much_and_what_to_do(tmp_path: Path) -> None:
     assert "scaling_factor" in found.advice
 
 
+MORE = {"sdxl": ("--memory-cap", "1MiB"), "sd-x2": ("--memory-cap", "2MiB")}
+"""Below what their stages take together."""
 LONG = ("if", "sd-x4")
 """Their stages are asked by every probe."""
 
@@ -152,13 +164,17 @@ def test_every_family_is_looked_into_from_prompts_alone(
     Path("cascade.yaml").write_text(text)
     Path("prompts.txt").write_text("\n".join(PROMPTS))
     out = Path(f"report-{name}")
-    assert run(["lens", "cascade.yaml", "--prompts", "prompts.txt", "--num", "8", "--out", str(out), "--json"]) == 0
+    assert (
+        run(["lens", "cascade.yaml", "--prompts", "prompts.txt", "--num", "8", "--out", str(out), *MORE.get(name, ())])
+        == 0
+    )
     report = json.loads((out / "findings.json").read_text())
     assert (out / "index.html").is_file()
     later = {stage["name"] for stage in report["stages"][1:]}
     asked = {f["stage"] for f in report["findings"] if f["probe"] == "hand_over"}
     assert asked == later
     assert all("Not measured: " in f["says"] for f in report["findings"] if f["level"] == "unknown")
+    assert not [f for f in report["findings"] if f["probe"] in ("hand_over", "level_borne") and f["level"] == "fault"]
     done = {probe["name"]: probe["left_out"] for probe in report["method"]["probes"]}
     assert done["detail"] == "it needs reference data"
 
@@ -172,3 +188,19 @@ def test_noise_beside_a_known_signal_is_measured(std: float) -> None:
     assert found.low <= found.value <= found.high
     assert found.value == pytest.approx(std, rel=0.03)
     assert noise_beside(eps, u) is None
+
+
+@pytest.mark.parametrize(("steps", "std", "level"), [(10, 0.5, "healthy"), (4, 1.0, "watch")])
+def test_the_level_at_which_a_walk_begins_is_measured(tmp_path: Path, steps: int, std: float, level: str) -> None:
+    for name in ("ltx", "ltx-refine"):
+        tiny_pipelines.saved(name, tmp_path)
+    (tmp_path / "cascade.yaml").write_text(LATENTS.format(steps=steps, std=std))
+    view = look(Cascade.from_pretrained(tmp_path / "cascade.yaml"), prompts=PROMPTS, options=Options(num=8))
+    next(done for done in view.steps() if done.name == "level_borne")
+    found: Any = next(f for f in view.lensed().report.findings if f.probe == "level_borne")
+    assert found.level == level
+    if level == "healthy":
+        assert found.value == pytest.approx(std, rel=0.1)
+    else:  # of four steps, none begins near
+        assert found.value > 2
+        assert "more steps" in found.advice

@@ -9,7 +9,7 @@ import typer
 
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json
+from dynaxx.cli.options import Json, parse_bytes
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def lens(
     ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run everything, whatever was run before.")] = False,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
+    memory_cap: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="The most memory to use, such as 8GiB: it decides on placement.")
+    ] = None,
     as_json: Json = False,
 ) -> Answer:
     """Look into a cascade: which stage is at fault, does it correct or amplify, and what should be changed."""
@@ -47,7 +50,9 @@ def lens(
     with loading():
         from dynaxx.cli.look import Order, look_into
 
-    order = Order(run, data, prompts, out, spent, num, seed, against, apply, not no_cache, batch)
+    order = Order(
+        run, data, prompts, out, spent, num, seed, against, apply, not no_cache, batch, parse_bytes(memory_cap)
+    )
     report, page = look_into(order, notes())
     return Answer({**report.to_json(), "out": str(page)}, lambda console: _show(report, page, console))
 

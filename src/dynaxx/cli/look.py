@@ -42,12 +42,13 @@ class Order:
     apply: bool
     keep: bool
     batch: int
+    memory_cap: int | None = None
 
 
 def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     """Look, and write the report; gives it with the path of its page."""
     check_writable(order.out)
-    runtime = Runtime(batch_size=order.batch)
+    runtime = Runtime(batch_size=order.batch, memory_cap=order.memory_cap)
     cascade = Cascade.from_pretrained(order.run, runtime=runtime)
     other = Cascade.from_pretrained(order.against, runtime=runtime) if order.against else None
     options = Options(order.num, order.budget, order.seed, order.out / KEPT if order.keep else None, against=other)

@@ -7,6 +7,7 @@ a walk that begins at its input u          sigma / alpha, of x_t = alpha u + sig
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -40,8 +41,8 @@ def level_borne(bench: Bench, *, rows: int) -> Outcome:
         listened = heard(bench, node, rows=rows)
         if listened.put_on is not None:
             found.append(_put_on(node, listened, rows))
-        if node.inputs["low"].edge.via == "start" and listened.x_t is not None:
-            found.append(_begun(bench, node, listened))
+        if begun := _begun(bench, node, listened):
+            found.append(begun)
     return Outcome(tuple(found))
 
 
@@ -67,22 +68,33 @@ def _told(knob: Knob, call: Any) -> tuple[float, float]:
     return told, std_of(knob.unit, told)
 
 
-def _begun(bench: Bench, node: Node, listened: Heard) -> Finding:
-    """The noise in the state with which a walk begins, against the level that it is taken for."""
-    assert listened.x_t is not None
-    assert listened.std is not None
+def _begun(bench: Bench, node: Node, listened: Heard) -> Finding | None:
+    """The noise in the state with which a walk begins, against the level it is taken for; None where all is noise.
+
+    Pipelines begin at their input where the edge says so, and also where their own arguments do.
+    """
+    edge = node.inputs["low"].edge
+    if listened.x_t is None or listened.std is None:
+        return None
     low = bench.low_of(node)[: len(listened.x_t)]
-    if node.inputs["low"].edge.hand == "noisy":
+    here = listened.x_t.shape == low.shape
+    if edge.via != "start" and not (here and noise_beside(listened.x_t, low)):
+        return None
+    if edge.hand == "noisy" or "denoising_start" in listened.call:
         return unasked(
             PROBE, node.name, NAME, "it is handed over unfinished, and what lies below is not known", at="start"
         )
-    if listened.x_t.shape != low.shape:
+    if not here:
         return unasked(PROBE, node.name, NAME, "its input is brought into another space on the way", at="start")
     found = noise_beside(listened.x_t, low)
     if found is None:
         return unasked(PROBE, node.name, NAME, "its noise leaves too little of it to measure the two apart", at="start")
     words = f"its walk begins as if at std {listened.std:.3g}, but the state there bears {found.value:.3g}"
-    return _judged(node, found, listened.std, words, at="start")
+    judged = _judged(node, found, listened.std, words, at="start")
+    if judged.level == "healthy" and edge.noise is not None and _factor(found.value, edge.noise.std) > OFF:
+        says = f"The edge says std {edge.noise.std:.3g}; the nearest level of its walk is {listened.std:.3g}."
+        return replace(judged, level="watch", says=says, reference=edge.noise.std, advice="Let it walk in more steps.")
+    return judged
 
 
 def noise_beside(x_t: Tensor, low: Tensor) -> Interval | None:
