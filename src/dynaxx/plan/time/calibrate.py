@@ -8,20 +8,23 @@ import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dynaxx.metrics.student import t_quantile
-from dynaxx.plan.time.clock import LEAST_SPREAD, Fit, ProbedClock
+from dynaxx.plan.time.clock import Fit, ProbedClock, Sums
 from dynaxx.plan.time.features import Point
-from dynaxx.plan.time.interval import Z90
-from dynaxx.plan.time.networks import Trial, trials
+from dynaxx.plan.time.interval import LEAST_SPREAD, Z90
+from dynaxx.plan.time.networks import trials
 from dynaxx.plan.time.observed import Observed
 from dynaxx.plan.time.probes import probes
+from dynaxx.plan.time.residual import FEW, Residual, coordinates
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
 from dynaxx.store.cache import cache_folder, recall, remember
@@ -30,7 +33,7 @@ BUDGET_S = 60.0
 """A calibration ends within this; what was not probed by then is told from what was."""
 NETWORKS_SHARE = 0.6
 """Of the budget; the rest is for single operations."""
-FORMAT = 2
+FORMAT = 3
 USUAL = {"sample": Fit(), "train": Fit(parameter_s=3e-9)}
 """What shares usually are: where networks say nothing else, they stay so. Of a few server CPUs."""
 LOOSE = (0.3, 0.3, 0.3, 1.0, 8e-6, 3e-9)
@@ -42,6 +45,15 @@ Row = tuple[float, ...]
 """Of a network: its sums, and the seconds it really took."""
 
 
+class Timed(NamedTuple):
+    """One network: the sums of its operations, the seconds it took, and how it was run."""
+
+    sums: Sums
+    took_s: float
+    batch: int
+    size: tuple[int, ...]
+
+
 def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Told | None = None) -> ProbedClock:
     """Time this machine; `on_probe` is called with what is timed and the share of the budget that is used."""
     start = time.perf_counter()
@@ -50,14 +62,15 @@ def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Tol
         return (time.perf_counter() - start) / budget_s
 
     clock = ProbedClock(machine_name(device), _surfaces(device, used, on_probe))
-    rows: dict[str, list[Row]] = defaultdict(list)
+    timed: dict[str, list[Timed]] = defaultdict(list)
     for trial in trials(device):
         if used() > 0.95:
             break
-        rows[trial.mode].append(_row(clock, trial, device))
+        sums = clock.sums(trial.profile, trial.work, trial.batch, trial.size)
+        timed[trial.mode].append(Timed(sums, seconds_of(trial.run, device), trial.batch, trial.size))
         if on_probe:
             on_probe(f"network, {trial.mode}", used())
-    fits = {mode: fitted(rows[mode], usual) if len(rows[mode]) > 1 else usual for mode, usual in USUAL.items()}
+    fits = {mode: _learned(timed[mode], usual) for mode, usual in USUAL.items()}
     return ProbedClock(clock.name, clock.surfaces, fits["sample"], fits["train"])
 
 
@@ -84,9 +97,19 @@ def _spread_out(device: torch.device) -> list[tuple[str, Point, Callable[[], obj
     return [probe for _, probe in sorted(found, key=lambda item: item[0])]
 
 
-def _row(clock: ProbedClock, trial: Trial, device: torch.device) -> Row:
-    sums = clock.sums(trial.profile, trial.work, trial.batch, trial.size)
-    return *sums, seconds_of(trial.run, device)
+def _learned(timed: Sequence[Timed], usual: Fit) -> Fit:
+    """The shares, and what they leave where there are networks enough."""
+    if len(timed) < 2:
+        return usual
+    fit = fitted([(*one.sums, one.took_s) for one in timed], usual)
+    return fit if len(timed) < FEW else with_residual(fit, timed)
+
+
+def with_residual(fit: Fit, timed: Sequence[Timed]) -> Fit:
+    """A fit that knows what it gets wrong of each network."""
+    points = [coordinates(one.sums, fit.shares, one.batch, one.size) for one in timed]
+    rests = [math.log(one.took_s / max(fit.seconds(one.sums), 1e-9)) for one in timed]
+    return replace(fit, residual=Residual.of(points, rests, fit.spread))
 
 
 def fitted(rows: Sequence[Row], usual: Fit = USUAL["sample"]) -> Fit:

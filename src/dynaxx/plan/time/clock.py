@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,10 @@ from dynaxx.plan.growth import evaluate
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.features import SHAPED, Point, group_of, is_alone, point_of
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.residual import Residual, coordinates
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.tracker import OpKey
 
-LEAST_SPREAD = 0.04
-"""Nothing is known better than this: machines repeat themselves to a few per cent."""
 FALLBACK = "pointwise"
 Sums = tuple[float, float, float, float, float, float]
 """Seconds alone of convolutions and products, of torch's own convolutions, of attention, of what moves bytes; how many
@@ -28,7 +28,7 @@ BINS = ("conv", "alone", "attention", "moving")
 @final
 @dataclass(frozen=True)
 class Fit:
-    """`seconds = sum of shares * sums`, up to a spread.
+    """`seconds = sum of shares * sums`, up to a residual where there is one, and a spread.
 
     The first four shares say how much longer operations take inside a network, where caches are shared, than alone.
     Calls cost Python's time, parameters that of the optimiser and of the average.
@@ -41,6 +41,7 @@ class Fit:
     call_s: float = 1e-5
     parameter_s: float = 0.0
     spread: float = 0.5
+    residual: Residual | None = None
 
     @property
     def shares(self) -> Sums:
@@ -50,6 +51,22 @@ class Fit:
     def seconds(self, sums: Sums) -> float:
         """What a stage's sums come to."""
         return sum(share * part for share, part in zip(self.shares, sums, strict=True))
+
+    def told(self, sums: Sums, batch: int, size: tuple[int, ...]) -> Interval:
+        """The same, set right by the residual of networks that are like it."""
+        shift, spread = 0.0, self.spread
+        if self.residual:
+            shift, spread = self.residual.at(coordinates(sums, self.shares, batch, size))
+        return Interval.around(self.seconds(sums) * math.exp(shift), spread)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fit as plain data."""
+        return vars(self) | {"residual": self.residual.to_json() if self.residual else None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Fit:
+        """The fit that `to_json` wrote."""
+        return cls(**{**data, "residual": Residual.of(**data["residual"]) if data["residual"] else None})
 
 
 def bin_of(group: str) -> str:
@@ -79,7 +96,7 @@ class ProbedClock:
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
         """How long the operations of a stage take at a batch and a size."""
         fit = self.train if any("_back" in key[0] for key in work) else self.sample
-        return Interval.around(fit.seconds(self.sums(profile, work, batch, size)), fit.spread)
+        return fit.told(self.sums(profile, work, batch, size), batch, size)
 
     def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:
         """What a stage's operations take, each alone, by what they are; how many they are; parameters."""
@@ -110,11 +127,11 @@ class ProbedClock:
 
     def to_json(self) -> dict[str, Any]:
         """The clock as plain data."""
-        fits = {name: vars(fit) for name, fit in (("sample", self.sample), ("train", self.train))}
+        fits = {name: fit.to_json() for name, fit in (("sample", self.sample), ("train", self.train))}
         return {"name": self.name, "surfaces": {n: s.to_json() for n, s in self.surfaces.items()}, **fits}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProbedClock:
         """The clock that `to_json` wrote."""
         surfaces = {name: Surface.of(**found) for name, found in data["surfaces"].items()}
-        return cls(data["name"], surfaces, Fit(**data["sample"]), Fit(**data["train"]))
+        return cls(data["name"], surfaces, Fit.from_json(data["sample"]), Fit.from_json(data["train"]))

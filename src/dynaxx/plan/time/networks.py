@@ -12,6 +12,7 @@ from dynaxx.noise.denoiser import Input
 from dynaxx.plan.growth import Scale
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.rehearse import Mode, rehearse
+from dynaxx.plan.time.shapes import Shape, shapes
 from dynaxx.plan.walk import evaluations
 from dynaxx.signal.random import Draws
 from dynaxx.spec.cascade import CascadeSpec
@@ -26,24 +27,6 @@ from dynaxx.stage.layout import lay_out
 from dynaxx.stage.stage import Request
 
 STEPS = 2
-Sizes = tuple[int, ...]
-SHAPES: tuple[tuple[int, Sizes, Sizes, Sizes, int, bool], ...] = (
-    (16, (1, 2), (1,), (16, 16), 4, True),
-    (16, (1, 2), (1,), (8, 16, 16), 2, False),
-    (32, (1, 2), (1,), (256,), 4, False),
-    (32, (1, 1, 2), (2,), (64, 64), 1, False),
-    (24, (1, 2), (1,), (16, 16), 1, True),
-    (64, (1, 2, 2), (2,), (32, 32), 1, True),
-    (32, (1, 2), (0,), (8, 8, 8), 1, False),
-    (24, (1, 2), (), (32, 32), 2, False),
-    (16, (1, 2), (), (24, 24), 8, False),
-    (64, (1, 2), (1,), (16, 16), 2, False),
-    (32, (1, 2, 4), (2,), (16, 16), 4, True),
-    (48, (1, 2), (0,), (64,), 2, True),
-    (16, (1, 2, 2), (), (64, 64), 2, False),
-    (40, (1, 3), (1,), (16, 16), 2, False),
-)
-"""Width, mults, attention, size, batch, and whether there is text."""
 
 
 @final
@@ -60,20 +43,20 @@ class Trial:
 
 
 def trials(device: torch.device) -> Iterator[Trial]:
-    """Every network, sampled and trained."""
-    for width, mults, attention, size, batch, text in SHAPES:
-        spec = _spec(width, mults, attention, size, text)
+    """Every network, sampled and trained, without end."""
+    for shape in shapes():
+        spec = _spec(shape)
         node = nodes(spec)[0]
-        yield _sampled(spec, node, batch, device)
-        yield _trained(spec, node, batch, device)
+        yield _sampled(spec, node, shape.batch, device)
+        yield _trained(spec, node, shape.batch, device)
 
 
-def _spec(
-    width: int, mults: tuple[int, ...], attention: tuple[int, ...], size: tuple[int, ...], text: bool
-) -> CascadeSpec:
-    network = {"width": width, "mults": list(mults), "blocks": 1, "attention": list(attention)}
-    stage = {"name": "s", "role": "base", "network": network, "solver": {"steps": STEPS}, "out": {"size": list(size)}}
-    return parse({"name": "trial", "condition": {"text": {}} if text else {}, "stages": [stage]})
+def _spec(shape: Shape) -> CascadeSpec:
+    width, mults, attention, blocks = shape.width, list(shape.mults), list(shape.attention), shape.blocks
+    network = {"width": width, "mults": mults, "blocks": blocks, "attention": attention}
+    out = {"size": list(shape.size)}
+    stage = {"name": "s", "role": "base", "network": network, "solver": {"steps": STEPS}, "out": out}
+    return parse({"name": "trial", "condition": {"text": {}} if shape.text else {}, "stages": [stage]})
 
 
 def profile(spec: CascadeSpec, node: Node, mode: Mode) -> Profile:

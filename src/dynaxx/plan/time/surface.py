@@ -37,7 +37,9 @@ class Surface:
 
     def at(self, points: Numbers) -> Numbers:
         """Seconds at points, `(n,)`."""
-        return np.asarray(np.exp(self._usual + points.sum(1) + _likeness(points, self.points) @ self._pull))
+        return np.asarray(
+            np.exp(self._usual + points.sum(1) + likeness(points / REACH, self.points / REACH) @ self._pull)
+        )
 
     @cached_property
     def _slowness(self) -> Numbers:
@@ -49,14 +51,14 @@ class Surface:
 
     @cached_property
     def _pull(self) -> Numbers:
-        likeness = _likeness(self.points, self.points) + SURE**2 * np.eye(len(self.points))
-        return np.asarray(np.linalg.solve(likeness, self._slowness - self._usual))
+        alike = likeness(self.points / REACH, self.points / REACH) + SURE**2 * np.eye(len(self.points))
+        return np.asarray(np.linalg.solve(alike, self._slowness - self._usual))
 
     def to_json(self) -> dict[str, Any]:
         """The probes as plain data."""
         return {"points": self.points.tolist(), "seconds": np.exp(self.seconds).tolist()}
 
 
-def _likeness(some: Numbers, others: Numbers) -> Numbers:
-    distance = ((some[:, None, :] - others[None]) ** 2).sum(2)
-    return np.asarray(np.exp(-distance / (2 * REACH**2)))
+def likeness(some: Numbers, others: Numbers) -> Numbers:
+    """The squared exponential of distances in units of reach, `(n, m)` (Rasmussen and Williams 2006, eq. 2.31)."""
+    return np.asarray(np.exp(-((some[:, None, :] - others[None]) ** 2).sum(2) / 2))
