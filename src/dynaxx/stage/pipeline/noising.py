@@ -26,7 +26,8 @@ def hearing(pipe: Any, heard: list[float]) -> Iterator[None]:
     @wraps(original)
     def add_noise(x: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         found: Tensor = original(x, noise, timesteps)
-        heard.append(std_put_on(x, noise, found))
+        if (std := std_put_on(x, noise, found)) is not None:
+            heard.append(std)
         return found
 
     scheduler.add_noise = add_noise
@@ -36,8 +37,12 @@ def hearing(pipe: Any, heard: list[float]) -> Iterator[None]:
         vars(scheduler).pop("add_noise", None)
 
 
-def std_put_on(x: Tensor, noise: Tensor, noised: Tensor) -> float:
-    """The level of `noised = alpha x + sigma noise` as sigma / alpha, by least squares over all sites."""
+def std_put_on(x: Tensor, noise: Tensor, noised: Tensor) -> float | None:
+    """The level of `noised = alpha x + sigma noise` as sigma / alpha, by least squares over all sites.
+
+    None where that says nothing, as beside an input of zeros: to listen must not stop a run.
+    """
     parts = torch.stack([x.flatten(), noise.flatten()]).double()
-    alpha, sigma = torch.linalg.solve(parts @ parts.T, parts @ noised.flatten().double()).tolist()
-    return float(sigma / alpha) if alpha else float("inf")
+    found, wrong = torch.linalg.solve_ex(parts @ parts.T, parts @ noised.flatten().double())
+    alpha, sigma = found.tolist()
+    return None if int(wrong) or not alpha else float(sigma / alpha)
