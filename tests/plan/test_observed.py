@@ -96,3 +96,18 @@ def test_a_real_run_is_kept_and_sharpens_the_next_plan(tmp_path, monkeypatch):
     assert after["first_extra_s"] is not None
     assert keep(made_up_clock(), cpu)  # calibrated anew: what was held against the old one is let go
     assert observed(cpu).warm == {}
+
+
+def test_other_ways_are_told_by_what_was_seen_as_the_plan_itself(tmp_path, monkeypatch):
+    """The front's point at the plan's own batch is the plan's time, sharpened; a bare clock would be far from it."""
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    cpu, spec = torch.device("cpu"), parse(SPEC)
+    assert keep(made_up_clock(), cpu)
+    bare = answer_for(spec, Question("one", samples=4))["run"]["latency_s"]["value"]
+    cascade = Cascade.from_spec(spec, fresh=True)
+    for _ in range(2):
+        assert observe(cascade, cascade.sample(num=4).trace) == 1
+    plan = answer_for(spec, Question("one", samples=4, compared=True))
+    way = next(way for way in plan["ways"] if way["batch"] == 4)
+    assert plan["run"]["latency_s"]["value"] != pytest.approx(bare, rel=0.05)
+    assert 4 * way["latency_s"]["value"] == pytest.approx(plan["run"]["latency_s"]["value"])

@@ -7,20 +7,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dynaxx.plan.events import Placement
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
 from dynaxx.plan.profiles import Building, name_of
-from dynaxx.plan.time.calibrate import observed
-from dynaxx.plan.time.choose import HERE, Clock, clock_for, run_seconds
 from dynaxx.plan.time.interval import Interval
-from dynaxx.plan.time.observed import Observed
+from dynaxx.plan.told import Teller, teller_for
 from dynaxx.plan.ways import ways
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.override import override
@@ -64,10 +59,8 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     )  # fmt: skip
     training = plan_training(spec, graph)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
-    clock, source = clock_for(question.device)
-    here = question.device.split(":")[0] in HERE and clock is not None
-    seen = observed(torch.device(question.device)) if here else None
-    timed, price = _Timed(clock, spec.condition, seen), prices().get(question.device)
+    teller, source = teller_for(question.device, spec.condition)
+    timed, price = _Timed(teller), prices().get(question.device)
     latency = timed.total([timed.node(one) for one in run.nodes])
     hours = timed.total([timed.training(one) for one in training])
     return {
@@ -79,7 +72,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
             "first_extra_s": timed.first_extra_s(run.nodes),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
         },
-        "ways": _ways(spec, graph, clock, question, build) if question.compared else [],
+        "ways": _ways(spec, graph, teller, question, build) if question.compared else [],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
         "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0)},
@@ -89,34 +82,30 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
 
 @dataclass(frozen=True)
 class _Timed:
-    """Durations by a clock; None where there is none, or a stage cannot be told."""
+    """Durations by a teller; None where there is none, or a stage cannot be told."""
 
-    clock: Clock | None
-    asks: ConditionSpec
-    seen: Observed | None = None
+    teller: Teller | None
 
     def node(self, one: NodePlan) -> Interval | None:
         """All samples through one node."""
-        if self.clock is None or one.profile is None:
+        if self.teller is None or one.profile is None:
             return None
-        size = one.node.grid.size
-        told = run_seconds(self.clock, one.profile, one.work, samples=one.samples, batch=one.batch, size=size)
-        name = name_of(one.node, self.asks)
-        return told if self.seen is None or name is None else self.seen.sharpened(name, told)
+        return self.teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
 
     def first_extra_s(self, several: Sequence[NodePlan]) -> float | None:
         """How much longer a process' first run takes; None where no such run of every stage was seen."""
-        if self.seen is None:
+        if self.teller is None or self.teller.seen is None:
             return None
-        names = [name_of(one.node, self.asks) for one in several]
-        extra = [None if name is None else self.seen.first_extra_s(name) for name in names]
+        seen, asks = self.teller.seen, self.teller.asks
+        names = [name_of(one.node, asks) for one in several]
+        extra = [None if name is None else seen.first_extra_s(name) for name in names]
         return None if None in extra else sum(found for found in extra if found is not None)
 
     def training(self, one: TrainPlan) -> Interval | None:
         """All steps of one stage's training."""
-        if self.clock is None or one.profile is None:
+        if self.teller is None or one.profile is None:
             return None
-        step = self.clock.seconds(one.profile, one.work, one.batch, one.node.grid.size)
+        step = self.teller.clock.seconds(one.profile, one.work, one.batch, one.node.grid.size)
         return step.times(one.parts * one.steps)
 
     def total(self, several: Sequence[Interval | None]) -> Interval | None:
@@ -142,11 +131,11 @@ def _usd(price: Price | None, found: Interval | None, times: float) -> dict[str,
 
 
 def _ways(
-    spec: CascadeSpec, graph: tuple[Node, ...], clock: Clock | None, question: Question, build: Building
+    spec: CascadeSpec, graph: tuple[Node, ...], teller: Teller | None, question: Question, build: Building
 ) -> list[dict[str, Any]]:
-    if clock is None:
+    if teller is None:
         return []
-    found = ways(spec, graph, clock, samples=question.samples, on_cpu=question.device == "cpu", build=build)
+    found = ways(spec, graph, teller, samples=question.samples, on_cpu=question.device == "cpu", build=build)
     return [asdict(one) for one in found]
 
 

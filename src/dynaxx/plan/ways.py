@@ -9,8 +9,8 @@ from typing import final
 from dynaxx.plan.events import Placement
 from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profiles import Building
-from dynaxx.plan.time.choose import Clock, run_seconds
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.told import Teller
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 
@@ -29,7 +29,13 @@ class Way:
 
 
 def ways(
-    spec: CascadeSpec, graph: Sequence[Node], clock: Clock, *, samples: int, on_cpu: bool, build: Building | None = None
+    spec: CascadeSpec,
+    graph: Sequence[Node],
+    teller: Teller,
+    *,
+    samples: int,
+    on_cpu: bool,
+    build: Building | None = None,
 ) -> list[Way]:
     """The front of memory and latency of a run of so many samples, least memory first; empty where stages are unknown.
 
@@ -41,7 +47,7 @@ def ways(
             run = plan_run(
                 spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, build=build
             )  # fmt: skip
-            latency = seconds(clock, run)
+            latency = _seconds(teller, run)
             if latency is None:
                 return []
             found.append(Way(placement, batch, run.peak_bytes, latency.times(1 / samples)))
@@ -49,16 +55,14 @@ def ways(
     return sorted(kept, key=lambda one: one.peak_bytes)
 
 
-def seconds(clock: Clock, run: RunPlan) -> Interval | None:
+def _seconds(teller: Teller, run: RunPlan) -> Interval | None:
     """How long a run takes, its stages one after another; None where one is not known."""
     total = Interval(0.0, 0.0, 0.0)
     for one in run.nodes:
         if one.profile is None:
             return None
-        size = one.node.grid.size
-        total = total.plus(
-            run_seconds(clock, one.profile, one.work, samples=one.samples, batch=one.batch, size=size)
-        )  # fmt: skip
+        took = teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
+        total = total.plus(took)
     return total
 
 

@@ -12,8 +12,8 @@ from dynaxx.plan.money import HOUR_S, cost, prices
 from dynaxx.plan.predict import GIB, RunPlan, plan_run, plan_training
 from dynaxx.plan.propose.shapes import Shape, cascade_of
 from dynaxx.plan.propose.target import Budget, Target
-from dynaxx.plan.time.choose import Clock, clock_for, run_seconds
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.told import Teller, teller_for
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import nodes
 
@@ -61,30 +61,30 @@ def weigh(target: Target, shape: Shape, device: str, devices: int) -> list[Candi
     Raises:
         UsageError: if nothing tells the time of the device.
     """
-    clock, said = clock_for(device)
-    if clock is None:
-        raise UsageError("device", f"nothing tells how fast {device} is ({said}).", "Calibrate, or name a known one.")
     spec, on_cpu = cascade_of(target, shape), device == "cpu"
+    teller, said = teller_for(device, spec.condition)
+    if teller is None:
+        raise UsageError("device", f"nothing tells how fast {device} is ({said}).", "Calibrate, or name a known one.")
     placements: Sequence[Placement] = ("resident",) if shape.stages == 1 else ("resident", "one-at-a-time")
-    first = _candidate(spec, shape, clock, device, devices, placements[0])
+    first = _candidate(spec, shape, teller, device, devices, placements[0])
     graph = nodes(spec)
     others = [replace(first, run=plan_run(spec, graph, batch=1, placement=p, on_cpu=on_cpu)) for p in placements[1:]]
     return [first, *(replace(one, memory_gib=one.run.peak_bytes / GIB) for one in others)]
 
 
 def _candidate(
-    spec: CascadeSpec, shape: Shape, clock: Clock, device: str, devices: int, placement: Placement
+    spec: CascadeSpec, shape: Shape, teller: Teller, device: str, devices: int, placement: Placement
 ) -> Candidate:
     graph = nodes(spec)
     run = plan_run(spec, graph, batch=1, placement=placement, on_cpu=device == "cpu")
     latency, training = Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0)
     for one in run.nodes:
         assert one.profile is not None
-        latency = latency.plus(run_seconds(clock, one.profile, one.work, samples=1, batch=1, size=one.node.grid.size))
+        latency = latency.plus(teller.seconds(one.node, one.profile, one.work))
     stages = plan_training(spec, graph)
     for stage in stages:
         assert stage.profile is not None
-        step = clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)
+        step = teller.clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)
         training = training.plus(step.times(stage.steps * stage.parts))
     price = prices().get(device)
     usd = cost(price, training).usd.value / TOGETHER if price else None
