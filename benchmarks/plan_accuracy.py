@@ -35,7 +35,6 @@ from dynaxx.noise.denoiser import Input
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.time.calibrate import calibrate
-from dynaxx.plan.time.choose import run_seconds
 from dynaxx.plan.time.clock import ProbedClock
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.stopwatch import seconds_of
@@ -316,7 +315,7 @@ def stage_times(clock: ProbedClock, count: int, repeats: int, seed: int, let: Wi
         if one.mode == "sample":
             plan = plan_run(one.spec, [one.node], samples=one.batch).nodes[0]
             assert plan.profile is not None
-            told = run_seconds(clock, plan.profile, plan.work, samples=one.batch, batch=one.batch, size=size)
+            told = clock.seconds(plan.profile, plan.work, one.batch, size)
         else:
             step = profile_of(one.node, one.spec.condition, mode="train")
             told = clock.seconds(step, step.parts[0], one.batch, size)
@@ -339,7 +338,7 @@ def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int, let: 
         for plan in run.nodes:
             assert plan.profile is not None
             size = plan.node.grid.size
-            total = total.plus(run_seconds(clock, plan.profile, plan.work, samples=batch, batch=batch, size=size))
+            total = total.plus(clock.seconds(plan.profile, plan.work, batch, size))
         seen = [seconds_of(lambda c=cascade, n=batch: c.sample(num=n), CPU, runs=1) for _ in range(repeats)]  # type: ignore[misc]
         found.append(Told(total, seen))
     return found

@@ -169,7 +169,7 @@ def _show(data: dict[str, Any], console: Console) -> None:
     console.print(f"{data['name']}: {held} for {many}.", markup=False)
     console.print(f"time: {data['clock']}", markup=False)
     if run["first_extra_s"] is not None:
-        console.print(f"a process' first run took {run['first_extra_s']:.2g} s longer", markup=False)
+        console.print(f"a process' first batch took {run['first_extra_s']:.2g} s longer", markup=False)
     if run["usd_per_1000"]:
         console.print(f"1000 samples: {dollars(run['usd_per_1000'])}", markup=False)
     if data["training"]:

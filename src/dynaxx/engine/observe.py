@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import torch
+
 from dynaxx.engine.cascade import Cascade
-from dynaxx.engine.trace import Trace
+from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import DynaxxError
 from dynaxx.plan.predict import plan_run
-from dynaxx.plan.profiles import name_of
-from dynaxx.plan.time.calibrate import calibrated, observed
-from dynaxx.plan.time.choose import run_seconds
+from dynaxx.plan.time.choose import HERE
+from dynaxx.plan.told import teller_for, way_of
 from dynaxx.spec.graph import nodes
 
 _seen: set[str] = set()
-"""The stages that this process has run before: their next runs are warm."""
+"""The stages that this process has run before: their next batches are warm."""
 
 
 def observe(cascade: Cascade, trace: Trace) -> int:
-    """Keep what every stage of ours took, where this machine is calibrated; give how many were kept.
+    """Keep what every stage of ours took, batch by batch, where this machine is calibrated; give how many were kept.
 
-    A process' first run of a stage is kept as a cold one. Runs over several devices, under a memory cap, or that tried
-    out batches are another matter, and left out.
+    A process' first batch of a stage is kept as a cold one, those after it as warm. Runs over several devices, in half
+    precision, with levers, where weights come and go, or that tried out batches are another matter, and left out.
     """
     runtime = cascade.runtime
-    clock = calibrated(runtime.on)
-    if clock is None or runtime.spread or runtime.memory_cap:
+    if (
+        runtime.on.type not in HERE
+        or runtime.spread
+        or runtime.frugal
+        or runtime.levers
+        or runtime.dtype != torch.float32
+    ):
         return 0
-    graph, kept, count = nodes(cascade.spec, size=runtime.size), observed(runtime.on), 0
+    teller, _ = teller_for(str(runtime.on), cascade.spec.condition)
+    if teller is None or teller.seen is None:
+        return 0
+    graph, count = {node.name: node for node in nodes(cascade.spec, size=runtime.size)}, 0
     for record in trace.nodes:
-        node = next((node for node in graph if node.name == record.name), None)
-        name = None if node is None else name_of(node, cascade.spec.condition)
-        if node is None or name is None or record.probed:
+        node = graph.get(record.name)
+        if node is None or record.probed or not record.took or (way := way_of(node, teller.asks, 1)) is None:
             continue
         try:
-            one = plan_run(cascade.spec, [node], samples=record.samples, batch=record.batch_size).nodes[0]
+            one = plan_run(cascade.spec, [node]).nodes[0]
         except DynaxxError:
             continue
-        if one.profile is not None:
-            told = run_seconds(
-                clock, one.profile, one.work, samples=record.samples, batch=one.batch, size=node.grid.size
-            )  # fmt: skip
-            kept.add(name, told=told.value, seen=record.latency_s, cold=name not in _seen)
-            _seen.add(name)
-            count += 1
+        if one.profile is None:
+            continue
+        for batch, took_s, cold in _batches(record, cold=way.stage not in _seen):
+            run = way_of(node, teller.asks, batch)
+            assert run is not None
+            told = teller.clock.seconds(one.profile, one.work, batch, node.grid.size)
+            teller.seen.add(run, told=told.value, seen=took_s, cold=cold)
+        _seen.add(way.stage)
+        count += 1
     if count:
-        kept.keep()
+        teller.seen.keep()
     return count
+
+
+def _batches(record: NodeRecord, *, cold: bool) -> Iterator[tuple[int, float, bool]]:
+    """The first batch by itself where it is cold, and the mean of the others, by their size."""
+    if cold:
+        yield *record.took[0], True
+    warm: Sequence[tuple[int, float]] = record.took[1:] if cold else record.took
+    for size in dict.fromkeys(count for count, _ in warm):
+        took = [seconds for count, seconds in warm if count == size]
+        yield size, sum(took) / len(took), False

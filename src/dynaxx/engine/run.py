@@ -126,7 +126,9 @@ class Run:
                     raise
                 continue
             synchronize(self.device)
-            batches.took(part.stop - done, time.perf_counter() - began)
+            took_s = time.perf_counter() - began
+            batches.took(part.stop - done, took_s)
+            record.took.append((part.stop - done, took_s))
             record.calls += calls
             done = part.stop
             yield answer

@@ -25,7 +25,8 @@ class NodeRecord:
     has the inputs that were decoded or encoded: the parents' spaces, the one where the edge worked, and the node's.
     `calls` are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of
     one's own needs to repeat the sample. Their `put_on_std` is measured: the noise that really came on its low input.
-    `probed` are the batch sizes that were tried, with seconds per sample.
+    `probed` are the batch sizes that were tried, with seconds per sample; `took` has every batch in turn: how many
+    samples, and seconds.
     """
 
     name: str
@@ -41,6 +42,7 @@ class NodeRecord:
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
     probed: dict[int, float] = field(default_factory=dict)
+    took: list[tuple[int, float]] = field(default_factory=list)
     latency_s: float = 0.0
     peak_gib: float = 0.0
 

@@ -10,7 +10,7 @@ from typing import Any
 from dynaxx.plan.events import Placement
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
-from dynaxx.plan.profiles import Building, name_of
+from dynaxx.plan.profiles import Building
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller, teller_for
 from dynaxx.plan.ways import ways
@@ -93,12 +93,10 @@ class _Timed:
         return self.teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
 
     def first_extra_s(self, several: Sequence[NodePlan]) -> float | None:
-        """How much longer a process' first run takes; None where no such run of every stage was seen."""
-        if self.teller is None or self.teller.seen is None:
+        """How much longer a process' first run takes; None unless that and a warm one of every stage were seen."""
+        if self.teller is None:
             return None
-        seen, asks = self.teller.seen, self.teller.asks
-        names = [name_of(one.node, asks) for one in several]
-        extra = [None if name is None else seen.first_extra_s(name) for name in names]
+        extra = [self.teller.first_extra_s(one.node, one.batch) for one in several]
         return None if None in extra else sum(found for found in extra if found is not None)
 
     def training(self, one: TrainPlan) -> Interval | None:

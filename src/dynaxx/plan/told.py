@@ -11,12 +11,14 @@ import torch
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import name_of
 from dynaxx.plan.time.calibrate import observed
-from dynaxx.plan.time.choose import HERE, Clock, clock_for, run_seconds
+from dynaxx.plan.time.choose import HERE, Clock, clock_for
 from dynaxx.plan.time.interval import Interval
-from dynaxx.plan.time.observed import Observed
+from dynaxx.plan.time.observed import Observed, Way
 from dynaxx.plan.tracker import OpKey
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.graph import Node
+from dynaxx.spec.grid import by_x
+from dynaxx.spec.stage import DenoisingStage
 
 
 @final
@@ -31,10 +33,32 @@ class Teller:
     def seconds(
         self, node: Node, profile: Profile, work: Mapping[OpKey, int], *, samples: int = 1, batch: int = 1
     ) -> Interval:
-        """How long `samples` samples take to pass a node, `batch` at a time."""
-        told = run_seconds(self.clock, profile, work, samples=samples, batch=batch, size=node.grid.size)
-        name = name_of(node, self.asks)
-        return told if self.seen is None or name is None else self.seen.sharpened(name, told)
+        """How long `samples` samples take to pass a node, `batch` at a time: full batches, and what is left."""
+        whole, left = divmod(samples, batch)
+        found = self._batch(node, profile, work, batch).times(whole)
+        return found.plus(self._batch(node, profile, work, left)) if left else found
+
+    def _batch(self, node: Node, profile: Profile, work: Mapping[OpKey, int], batch: int) -> Interval:
+        told = self.clock.seconds(profile, work, batch, node.grid.size)
+        way = way_of(node, self.asks, batch)
+        return told if self.seen is None or way is None else self.seen.sharpened(way, told)
+
+    def first_extra_s(self, node: Node, batch: int) -> float | None:
+        """How much longer a process' first batch takes; None where it and a warm one were not seen."""
+        way = way_of(node, self.asks, batch)
+        return None if self.seen is None or way is None else self.seen.first_extra_s(way)
+
+
+def way_of(node: Node, asks: ConditionSpec, batch: int) -> Way | None:
+    """What names a node's work and how it is run: batch and steps up to a power of two, which the clock bridges.
+
+    None for kinds whose work depends on more than their spec.
+    """
+    if (name := name_of(node, asks)) is None:
+        return None
+    stage = node.stage
+    steps = stage.solver.steps if isinstance(stage, DenoisingStage) else 1
+    return Way(name, f"{by_x(node.grid.size)}/{stage.tile or 'whole'}/{batch.bit_length()}/{steps.bit_length()}")
 
 
 def teller_for(device: str, asks: ConditionSpec) -> tuple[Teller | None, str]:

@@ -8,6 +8,7 @@ import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -176,8 +177,11 @@ def observed(device: torch.device) -> Observed:
 
 def keep(clock: ProbedClock, device: torch.device) -> bool:
     """Keep a calibration for the next time; say whether it could be. Runs that were held against another are let go."""
-    _place(device, "-observed").unlink(missing_ok=True)
-    return remember(_place(device), clock.to_json())
+    kept = remember(_place(device), clock.to_json())
+    if kept:
+        with suppress(OSError):
+            _place(device, "-observed").unlink(missing_ok=True)
+    return kept
 
 
 def calibrated(device: torch.device) -> ProbedClock | None:

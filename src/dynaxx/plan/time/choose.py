@@ -38,12 +38,3 @@ def clock_for(device: str) -> tuple[Clock | None, str]:
         return known, f"published figures, not calibrated: {known.source}"
     found = calibrated(torch.device(device))
     return (found, "calibrated on this machine") if found else (None, "not calibrated: dynaxx plan --calibrate")
-
-
-def run_seconds(
-    clock: Clock, profile: Profile, work: Mapping[OpKey, int], *, samples: int, batch: int, size: tuple[int, ...]
-) -> Interval:
-    """How long a node takes for all samples: full batches, and what is left."""
-    whole, left = divmod(samples, batch)
-    found = clock.seconds(profile, work, batch, size).times(whole)
-    return found.plus(clock.seconds(profile, work, left, size)) if left else found
