@@ -29,6 +29,9 @@ def test_what_fits_is_held(cap: int | None, placement: str, streamed: tuple[str,
 def test_what_is_asked_for_goes_before_the_numbers() -> None:
     assert choose(WEIGHTS, None, "one-at-a-time").placement == "one-at-a-time"
     assert choose(WEIGHTS, 1000, "resident").placement == "resident"
+    assert choose(WEIGHTS, 750, "auto").kept == {"last"}
+    assert choose(WEIGHTS, 750, "one-at-a-time") == Residence("one-at-a-time")
+    assert choose(WEIGHTS, 624, "one-at-a-time") == Residence("one-at-a-time", frozenset({"up"}))
 
 
 def test_what_nobody_knows_does_not_fit_beside_others() -> None:

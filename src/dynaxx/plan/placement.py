@@ -28,14 +28,15 @@ class Residence:
 def choose(weights: Mapping[str, int | None], cap_bytes: int | None, wanted: Wanted = "auto") -> Residence:
     """Hold all stages where their weights take at most 80% of the cap, else one at a time; larger ones are streamed.
 
-    `weights` are bytes by stage; None where nobody knows, which counts as more than fits beside others.
+    Who asks for one at a time gets that: stages are kept beside others only where the numbers chose. `weights` are
+    bytes by stage; None where nobody knows, which counts as more than fits beside others.
     """
     limit = None if cap_bytes is None else cap_bytes * SHARE_FOR_WEIGHTS
     known = [size for size in weights.values() if size is not None]
     fits = limit is None or (len(known) == len(weights) and sum(known) <= limit)
     placement: Placement = wanted if wanted != "auto" else "resident" if fits else "one-at-a-time"
     large = {name for name, size in weights.items() if size is not None and limit is not None and size > limit}
-    if placement == "resident" or limit is None:
+    if wanted != "auto" or placement == "resident" or limit is None:
         return Residence(placement, frozenset(large))
     return Residence(placement, frozenset(large), _kept(weights, limit))
 
