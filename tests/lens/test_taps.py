@@ -9,7 +9,8 @@ import torch
 from dynaxx.engine.cascade import Cascade
 from dynaxx.lens.orders import orders
 from dynaxx.lens.reference import find
-from dynaxx.lens.taps import Taps, evaluations
+from dynaxx.lens.taps import Taps
+from dynaxx.plan.walk import network_calls
 from dynaxx.spec.files import parse
 from dynaxx.spec.graph import nodes
 
@@ -70,8 +71,10 @@ def test_evaluations_count_second_halves_and_guidance():
     heun = base.stage.model_copy(
         update={"solver": base.stage.solver.model_copy(update={"kind": "heun", "guidance": 3.0})}
     )
-    assert evaluations(base) == 6
-    assert evaluations(nodes(spec.model_copy(update={"stages": (heun, *spec.stages[1:])}))[0]) == 22
+    assert network_calls(base) == 6
+    assert network_calls(nodes(spec.model_copy(update={"stages": (heun, *spec.stages[1:])}))[0]) == 22
+    bare = heun.model_copy(update={"solver": heun.solver.model_copy(update={"guidance": 0.0})})
+    assert network_calls(nodes(spec.model_copy(update={"stages": (bare, *spec.stages[1:])}))[0]) == 11  # unasked: one
 
 
 def test_parallel_stages_leave_a_choice_of_order():

@@ -13,8 +13,9 @@ from dynaxx.errors import UsageError
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.findings import Level
 from dynaxx.lens.outcome import Outcome, finding
-from dynaxx.lens.taps import Taps, evaluations
+from dynaxx.lens.taps import Taps
 from dynaxx.metrics.interval import Interval
+from dynaxx.plan.walk import network_calls
 from dynaxx.spec.graph import Node, nodes
 
 
@@ -56,4 +57,4 @@ def _words(found: Interval, name: str) -> str:
 
 def _work(graph: Iterable[Node]) -> float:
     """Evaluations of one sample, each weighed by its sites."""
-    return float(sum(evaluations(node) * node.grid.sites for node in graph))
+    return float(sum(network_calls(node) * node.grid.sites for node in graph))

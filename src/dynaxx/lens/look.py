@@ -18,8 +18,8 @@ from dynaxx.lens.exam import Exam, examine
 from dynaxx.lens.findings import Lensed
 from dynaxx.lens.outcome import Outcome
 from dynaxx.lens.probes import NO_TRUTH, Budget, Probe, afforded, core_cost, known
-from dynaxx.lens.taps import evaluations
 from dynaxx.lens.write_up import write_up
+from dynaxx.plan.walk import network_calls
 
 CALIBRATE = 8
 """Samples that one evaluation's time is measured on."""
@@ -127,5 +127,5 @@ def seconds(bench: Bench) -> dict[str, float]:
     labels = bench.taps.labels[:CALIBRATE] or None
     given = {name: x[:CALIBRATE] for name, x in bench.taps.given.items()}
     drawn = cascade.sample(asked, labels=labels, num=1 if asked or labels else CALIBRATE, seed=0, given=given)
-    cost = {node.name: evaluations(node) for node in bench.graph}
+    cost = {node.name: network_calls(node) for node in bench.graph}
     return {record.name: record.latency_per_sample_s / cost[record.name] for record in drawn.trace.nodes}

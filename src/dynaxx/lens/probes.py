@@ -23,8 +23,8 @@ from dynaxx.lens.restoration import restoration
 from dynaxx.lens.settings import Setting, settings
 from dynaxx.lens.spectra import detail, ownership
 from dynaxx.lens.sweep import sweep
-from dynaxx.lens.taps import evaluations
 from dynaxx.metrics.spectrum import octaves
+from dynaxx.plan.walk import network_calls
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import EmpiricalStage, GaussianStage
 
@@ -96,7 +96,7 @@ def core_cost(bench: Bench) -> Cost:
     n, truth = bench.taps.count, bench.reference is not None
     asked = min(ROWS, n) if truth and (bench.taps.prompts or bench.taps.labels) else 0
     runs = [(i + 1 if truth else 1) * n + (0 if node.inputs else asked) for i, node in enumerate(bench.graph)]
-    return {node.name: count * evaluations(node) for node, count in zip(bench.graph, runs, strict=True)}
+    return {node.name: count * network_calls(node) for node, count in zip(bench.graph, runs, strict=True)}
 
 
 def afforded(
@@ -127,7 +127,7 @@ def afforded(
 def _between(bench: Bench, rows: int) -> list[Probe]:
     """What is asked where somebody else's signals are handed on."""
     nodes = [node for node in bench.graph if foreign(node)]
-    cost = {node.name: rows * evaluations(node) for node in nodes}
+    cost = {node.name: rows * network_calls(node) for node in nodes}
     if not nodes:
         return []
     return [
@@ -141,7 +141,7 @@ def _held(rows: Rows, count: int) -> Rows:
 
 
 def _later(bench: Bench, samples: int) -> Cost:
-    return {node.name: samples * evaluations(node) for node in bench.later()}
+    return {node.name: samples * network_calls(node) for node in bench.later()}
 
 
 def _low_matters_cost(bench: Bench, rows: int) -> Cost:
@@ -152,14 +152,14 @@ def _gain_cost(bench: Bench, rows: int) -> Cost:
     def runs(node: Node) -> int:
         return 1 + len(SIZES) * (len(octaves(bench.low(node).grid.size)) + 1)
 
-    return {node.name: runs(node) * rows * evaluations(node) for node in bench.later()}
+    return {node.name: runs(node) * rows * network_calls(node) for node in bench.later()}
 
 
 def _sweep_cost(bench: Bench, setting: Setting, rows: int) -> Cost:
     """Every value takes the node and those after it once; of steps each value has its own number."""
     names = [node.name for node in bench.graph]
     after = bench.graph[names.index(setting.node.name) :]
-    cost = {node.name: len(setting.values) * rows * evaluations(node) for node in after}
+    cost = {node.name: len(setting.values) * rows * network_calls(node) for node in after}
     if setting.key == "steps":
         walked = sum(setting.values) / setting.now / len(setting.values)
         cost[setting.node.name] = round(cost[setting.node.name] * walked)

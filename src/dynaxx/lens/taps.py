@@ -14,9 +14,9 @@ from dynaxx.lens.fingerprint import digest_of, fingerprint
 from dynaxx.lens.kept import Kept
 from dynaxx.lens.reference import Reference
 from dynaxx.noise.solve.step import Step
+from dynaxx.plan.walk import network_calls
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.plain import plain
-from dynaxx.spec.stage import DenoisingStage
 
 
 @final
@@ -115,7 +115,7 @@ class Taps:
         labels = [self.labels[i] for i in index] if labels is None and self.labels else list(labels or ())
         seed = self.seed if seed is None else seed
         run = [node for node in graph.values() if node.name == name or _between(graph, node.name, name, given)]
-        self.evaluations += sum(evaluations(node) for node in run)
+        self.evaluations += sum(network_calls(node) for node in run)
 
         def draw() -> Tensor:
             return cascade.sample(
@@ -131,15 +131,6 @@ class Taps:
             plain(cascade.spec.condition), cascade.words, str(cascade.runtime.dtype),
         )  # fmt: skip
         return self.kept.get(made_of, draw, lasting=not any(p.startswith("object") for p in prints if p))
-
-
-def evaluations(node: Node) -> int:
-    """Network evaluations for one sample of a node: steps, twice for heun (but the last) and for guidance."""
-    if not isinstance(node.stage, DenoisingStage):
-        return 1
-    solver = node.stage.solver
-    walks = 2 * solver.steps - 1 if solver.kind == "heun" else solver.steps
-    return walks * (2 if solver.guided.scale != 1 else 1)
 
 
 def _read(graph: Mapping[str, Node], name: str, finished: Collection[str], have: Mapping[str, Tensor]) -> list[str]:

@@ -39,3 +39,8 @@ def evaluations(node: Node) -> dict[int, int]:
     for _ in make_solver(solver)(denoise, torch.zeros(1), levels, lambda step: torch.zeros(1)):
         pass
     return dict(found)
+
+
+def network_calls(node: Node) -> int:
+    """Network evaluations for one sample of a node, a guided one counted as two; 1 for stages that do not walk."""
+    return sum(copies * times for copies, times in evaluations(node).items()) or 1
