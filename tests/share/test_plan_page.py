@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from html import unescape
+from html.parser import HTMLParser
 
 import pytest
 from tests.share.page_reader import read
@@ -56,12 +57,46 @@ def test_it_says_what_the_table_says(plan):
 
 
 def test_stages_run_one_after_another(plan):
-    """Each bar of time begins where the one before it ends, and together they fill the lane."""
-    bars = re.findall(r'aria-label="time[^>]*><i style="left: ([\d.]+)%; width: ([\d.]+)%', render_plan(plan))
-    (first, wide), (second, rest) = [tuple(map(float, bar)) for bar in bars]
-    assert first == 0
-    assert second == pytest.approx(wide, abs=0.02)
-    assert wide + rest == pytest.approx(100, abs=0.05)
+    """Each bar of time begins where the one before it ends, each 90% interval is drawn whole, and the last closes the
+    lane.
+    """
+    number = r"([\d.]+)%"
+    bar = rf'aria-label="time[^>]*><i style="left: {number}; width: {number}"></i>'
+    bar += rf'<s style="left: {number}; width: {number}'
+    found = [tuple(map(float, bar)) for bar in re.findall(bar, render_plan(plan))]
+    told = [node["latency_s"] for node in plan["nodes"]]
+    scale = 100 / max(told[0]["high"], told[0]["value"] + told[1]["high"])
+    starts = (0.0, told[0]["value"])
+    assert found == [
+        pytest.approx(
+            (start * scale, one["value"] * scale, (start + one["low"]) * scale, (one["high"] - one["low"]) * scale),
+            abs=0.02,
+        )
+        for start, one in zip(starts, told, strict=True)
+    ]
+    assert max(left + wide for _, _, left, wide in found) == pytest.approx(100, abs=0.02)
+
+
+def test_descriptions_hold_terms_alone(plan):
+    """In a `dl` are `dt`, `dd`, or `div`s of them: HTML allows no headings there."""
+
+    class Inside(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open, self.found = [], set()
+
+        def handle_starttag(self, tag, attrs):
+            if self.open and self.open[-1] == "dl":
+                self.found.add(tag)
+            if tag not in ("meta", "link", "br", "hr", "img", "input"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert tag == self.open.pop()
+
+    inside = Inside()
+    inside.feed(re.sub(r"<svg.*?</svg>", "", render_plan(plan), flags=re.S))
+    assert {"dt", "dd"} <= inside.found <= {"dt", "dd", "div"}
 
 
 def test_no_way_beats_another(plan):

@@ -49,10 +49,9 @@ def _tiles(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _lanes(nodes: Sequence[Mapping[str, Any]], *, timed: bool) -> list[dict[str, Any]]:
-    """A lane for each node: when it runs, and what is held meanwhile, in percent of the longest and the most."""
+    """A lane for each node: when it runs, and what is held meanwhile, in percent of the latest end and the most."""
     most = max((node["peak_bytes"] for node in nodes), default=1) or 1
-    total = sum(node["latency_s"]["value"] for node in nodes) if timed else 0.0
-    lanes, start = [], 0.0
+    total, lanes, start = _latest_end_s(nodes) if timed else 0.0, [], 0.0
     for node in nodes:
         lane: dict[str, Any] = {
             "name": node["name"], "says": f"{node['grid']}, {node['evaluations']} evaluations",
@@ -61,7 +60,7 @@ def _lanes(nodes: Sequence[Mapping[str, Any]], *, timed: bool) -> list[dict[str,
         }  # fmt: skip
         if timed and total:
             told = node["latency_s"]
-            low, high = (min(start + told[end], total) for end in ("low", "high"))
+            low, high = (start + told[end] for end in ("low", "high"))
             lane["time"] = {
                 "said": _seconds(told["value"]), "left": round(100 * start / total, 2),
                 "width": round(100 * told["value"] / total, 2), "open_left": round(100 * low / total, 2),
@@ -70,6 +69,15 @@ def _lanes(nodes: Sequence[Mapping[str, Any]], *, timed: bool) -> list[dict[str,
             start += told["value"]
         lanes.append(lane)
     return lanes
+
+
+def _latest_end_s(nodes: Sequence[Mapping[str, Any]]) -> float:
+    """When the last interval closes, each node beginning at the middle of what those before it take."""
+    start, latest = 0.0, 0.0
+    for node in nodes:
+        latest = max(latest, start + node["latency_s"]["high"])
+        start += node["latency_s"]["value"]
+    return latest
 
 
 def _curve(plan: Mapping[str, Any]) -> dict[str, Any]:
