@@ -2,9 +2,9 @@
 
 The bridge of the bundled cascade is trained anew on its frozen base, for fewer steps, told the level or not, from
 three seeds. The hand-over gap is the distance to real pictures that is due to the base's mistakes:
-`d(bridge(base)) - d(bridge(real))`, an unbiased MMD^2 on built-in features, everything paired by sample and seed. It is
-measured at several levels, and with each kind of bridge at its best one, which is chosen on half of the samples and
-measured on the other half. `own_...` is `d(bridge(real))`: a gap is worth nothing where that is large.
+`d(bridge(base)) - d(bridge(real))`, an unbiased MMD^2 on built-in features, everything paired by sample and seed. It
+is measured at several levels, and with each kind of bridge at its best one: where `d(bridge(base))` is least on half of
+the samples, measured on the other half. `own_...` is `d(bridge(real))`: a gap is worth nothing where that is large.
 """
 
 from __future__ import annotations
@@ -100,9 +100,15 @@ class Seen:
     own: Pairwise
     gap: Pairwise
 
-    def half(self, second: bool) -> Pairwise:
-        """The gap on every other sample."""
-        return Pairwise(self.gap.h[int(second) :: 2, int(second) :: 2])
+    @property
+    def chain(self) -> Pairwise:
+        """Its distance on what the base makes."""
+        return self.own + self.gap
+
+
+def half(of: Pairwise, *, second: bool) -> float:
+    """The value on every other sample."""
+    return Pairwise(of.h[int(second) :: 2, int(second) :: 2]).value
 
 
 Found = dict[bool, list[dict[float, Seen]]]
@@ -146,20 +152,25 @@ def draw(spec: CascadeSpec, trained: Path, samples: int) -> tuple[Real, Tensor]:
 
 
 def at_their_best(setting: Setting, found: Found) -> list[Result]:
-    """Told and untold, each at the level with the least gap on half of the samples, measured on the other half."""
-    best = {
-        told: min(setting.levels, key=lambda level, side=side: sum(one[level].half(False).value for one in side))  # type: ignore[misc]
-        for told, side in found.items()
-    }
-    told, untold = ([one[best[key]].half(True).value for one in found[key]] for key in (True, False))
-    difference = [a - b for a, b in zip(told, untold, strict=True)]
+    """Told and untold, each at the level where its chain is best on half of the samples, measured on the other half."""
+    best = {told: _best(setting.levels, side) for told, side in found.items()}
+    told, untold = ([one[best[key]] for one in found[key]] for key in (True, False))
+    pairs = list(zip(told, untold, strict=True))
+    gaps = [half(a.gap, second=True) - half(b.gap, second=True) for a, b in pairs]
+    chains = [half(a.chain, second=True) - half(b.chain, second=True) for a, b in pairs]
     return [
-        _over_seeds("gap_told_minus_untold", difference, target=0.0),
+        _over_seeds("gap_told_minus_untold", gaps, target=0.0),
+        _over_seeds("chain_told_minus_untold", chains),
         *(
-            Result(f"best_level_{'told' if key else 'untold'}", best[key], "std", best[key], best[key], 1)
-            for key in found
+            Result(f"best_level_{name}", at, "std", at, at, 1)
+            for name, at in zip(("told", "untold"), (best[True], best[False]), strict=True)
         ),
     ]
+
+
+def _best(levels: Sequence[float], side: Sequence[dict[float, Seen]]) -> float:
+    """A gap alone would be least where the input is hidden altogether, so the whole chain decides."""
+    return min(levels, key=lambda level: sum(half(one[level].chain, second=False) for one in side))
 
 
 def compared(setting: Setting, found: Found, level: float) -> list[Result]:
@@ -171,6 +182,7 @@ def compared(setting: Setting, found: Found, level: float) -> list[Result]:
         _over_seeds(name, [one.value for one in each], family=len(setting.levels)),
         _over_seeds(f"gap_told_at_{level:g}", *([one.gap.value for one in side] for side in (told, untold))),
         _over_seeds(f"own_told_at_{level:g}", *([one.own.value for one in side] for side in (told, untold))),
+        _over_seeds(f"chain_told_at_{level:g}", *([one.chain.value for one in side] for side in (told, untold))),
         *(_result(f"{name}_seed_{seed}", one) for seed, one in zip(setting.seeds, each, strict=True)),
     ]
 
