@@ -6,12 +6,11 @@ threshold keeps more of its answers. The error is the root mean square of the ch
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+import on_device
 import timing
 import torch
 
@@ -68,14 +67,4 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
-    parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args()
-    before = timing.load()
-    with tempfile.TemporaryDirectory() as folder:
-        results = measure(Path(folder), options.device, options.quick)
-    timing.report(
-        "caches", timing.device_name(torch.device(options.device)), results, as_json=options.json, before=before
-    )
+    on_device.main("caches", __doc__, measure)

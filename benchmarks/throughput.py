@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import if_shaped
+import on_device
 import timing
 import torch
 
@@ -76,4 +77,4 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
 
 
 if __name__ == "__main__":
-    if_shaped.main("throughput", __doc__, measure)
+    on_device.main("throughput", __doc__, measure)
