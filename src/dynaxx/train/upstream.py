@@ -79,6 +79,7 @@ class Upstream:
                     raise stop.error(f"stage {parent.name!r}, what {node.stage.name!r} learns from", asked)
             if machine.first:
                 answers.finish()
+                # What an edge decodes or encodes is carried into a file by this read, before the others' read finds it.
                 made |= self._read(own, parent, answers)
             machine.wait()
             made |= self._read(own, parent, answers)
