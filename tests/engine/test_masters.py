@@ -76,7 +76,11 @@ def test_weights_are_brought_ahead_only_where_there_is_room(
 
 
 def test_what_is_left_of_a_cap() -> None:
-    assert move.room_bytes(torch.device("cpu"), 100) is None
+    assert move.room_bytes(torch.device("cpu"), 100) is None, "it has no memory of its own"
+    assert move.left_bytes(1000, None, 300) == 500, "a fifth is left to the networks' workings"
+    assert move.left_bytes(1000, 600, 300) == 180, "a fifth of the cap"
+    assert move.left_bytes(1000, 2000, 300) == 500, "a cap beyond the device is no room"
+    assert move.left_bytes(1000, 600, 500) == -20
 
 
 @pytest.mark.gpu

@@ -36,8 +36,13 @@ def room_bytes(device: torch.device, cap_bytes: int | None) -> int | None:
     if device.type != "cuda":
         return None
     total = torch.cuda.get_device_properties(device).total_memory
+    return left_bytes(total, cap_bytes, torch.cuda.memory_allocated(device))
+
+
+def left_bytes(total: int, cap_bytes: int | None, held: int) -> int:
+    """What is left for weights of a device of `total` bytes that holds `held`; below 0 where it holds more."""
     limit = total if cap_bytes is None else min(cap_bytes, total)
-    return int(limit * (1 - WORKINGS)) - torch.cuda.memory_allocated(device)
+    return int(limit * (1 - WORKINGS)) - held
 
 
 def weights_bytes(stages: Mapping[str, Stage]) -> dict[str, int | None]:
