@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dynaxx.engine.afford import afford, capped, out_of_memory
+from dynaxx.engine.anew import built_anew, exact_stages
 from dynaxx.engine.ask import Ask
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.folder import check_lineage, save
@@ -22,7 +23,6 @@ from dynaxx.engine.samples import Samples
 from dynaxx.engine.select import check_given, names_to_keep, select, to_decode, unfinished
 from dynaxx.engine.spread import Spread, run_spread
 from dynaxx.engine.trace import Trace
-from dynaxx.errors import SpecError
 from dynaxx.plan.events import Event, codecs_of, events
 from dynaxx.plan.fit.check import refuse_mismatches
 from dynaxx.plan.placement import choose
@@ -30,9 +30,9 @@ from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
-from dynaxx.spec.identity import run_id, stage_weights_id
+from dynaxx.spec.identity import run_id
 from dynaxx.spec.override import override
-from dynaxx.spec.stage import TRAINABLE, EmpiricalStage, GaussianStage, PipelineStage
+from dynaxx.spec.stage import TRAINABLE
 from dynaxx.stage.build import build_stages, weights_folder
 from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.mapped import hand_back_early
@@ -40,9 +40,6 @@ from dynaxx.stage.stage import Stage
 from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
 from dynaxx.stage.vocabulary import Vocabulary, read_words
 from dynaxx.stage.word_vectors import word_vectors
-
-EXACT = (EmpiricalStage, GaussianStage)
-"""Kinds that nobody trains: whatever their settings are, they can be built anew."""
 
 
 @final
@@ -96,23 +93,11 @@ class Cascade:
             SpecError: if a path is unknown, or a setting would need other weights.
         """
         spec = override(self.spec, settings)
-        changed = {new.name for old, new in zip(self.spec.stages, spec.stages, strict=True) if self._differs(old, spec)}
-        anew = (*EXACT, PipelineStage)
-        trained = [stage.name for stage in spec.stages if stage.name in changed and not isinstance(stage, anew)]
-        if trained:
-            problem = "the settings change what was trained, not only how it runs."
-            raise SpecError(f"stage {trained[0]!r}", problem, "Change the cascade file, and train the stage.")
-        return self._rebuilt(spec, self.runtime, changed | self._piped(spec))
-
-    def _piped(self, spec: CascadeSpec) -> set[str]:
-        """The wrapped pipelines, where any is told something else: they share prompts and hand over to each other."""
-        old, new = ([s for s in sp.stages if isinstance(s, PipelineStage)] for sp in (self.spec, spec))
-        return {stage.name for stage in new} if old != new else set()
+        return self._rebuilt(spec, self.runtime, built_anew(self.spec, spec))
 
     def resized(self, size: tuple[int, ...]) -> Cascade:
         """This cascade on another base grid; networks are shared, exact stages are built anew."""
-        exact = {stage.name for stage in self.spec.stages if isinstance(stage, EXACT)}
-        return self._rebuilt(self.spec, replace(self.runtime, size=size), exact)
+        return self._rebuilt(self.spec, replace(self.runtime, size=size), exact_stages(self.spec))
 
     def sample(
         self,
@@ -245,11 +230,6 @@ class Cascade:
         folders = dict.fromkeys(weights_folder(stage, self.root).parent.parent for stage in trained)
         found = [words for folder in folders if (words := read_words(folder)) is not None]
         return tuple(sorted({word for words in found for word in words})) if found else None
-
-    def _differs(self, stage: Any, spec: CascadeSpec) -> bool:
-        new = next(other for other in spec.stages if other.name == stage.name)
-        ids = (stage_weights_id(self.spec, stage.name), stage_weights_id(spec, stage.name))
-        return ids[0] != ids[1] or stage.weights != new.weights
 
     def _rebuilt(self, spec: CascadeSpec, runtime: Runtime, names: Collection[str]) -> Cascade:
         graph = nodes(spec, size=runtime.size)
