@@ -11,6 +11,7 @@ import torch
 from dynaxx import Cascade
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.runtime import Runtime
+from dynaxx.errors import UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.stage import Request
 
@@ -26,7 +27,7 @@ class Costly:
     def run(self, request: Request) -> torch.Tensor:
         count = len(request.draws.ids)
         SIZES.append(count)
-        if count > self.options.get("room", 99):
+        if count > self.options.get("room", 99) or count * request.grid.sites > self.options.get("room_sites", 10**9):
             raise torch.OutOfMemoryError("no room")
         time.sleep(self.options.get("once", 0) + count * self.options.get("each", 0))
         return request.draws.normal("x", request.grid.shape)
@@ -57,10 +58,34 @@ def test_probing_stops_where_samples_get_no_faster() -> None:
     assert settled({1: 1.0}, most=1) == 1
 
 
+def test_what_is_set_up_once_is_not_held_against_the_first_size() -> None:
+    batches = Batches(64, probe=True)
+    for size, latency_s in ((1, 9.0), (1, 1.0), (2, 2.2)):
+        assert batches.size == size
+        batches.took(size, latency_s)
+    assert batches.size == 1
+    assert batches.tried == {1: 1.0, 2: 1.1}
+
+
+def test_each_pass_of_a_stage_has_batches_of_its_own() -> None:
+    base = {"name": "base", "role": "base", "kind": "custom", "target": "test_batches:Costly", "out": {"size": [4, 4]}}
+    up = {"name": "up", "role": "bridge", "kind": "custom", "target": "test_batches:Costly", "from": "base"}
+    up |= {"options": {"room_sites": 4 * 64}, "repeat": {"times": 2}, "out": {"scale": 2}}
+    live = Cascade.from_spec(parse({"name": "x", "stages": [base, up]}), runtime=Runtime(batch_size=4))
+    for _ in range(2):
+        nodes = live.sample(num=4).trace.nodes
+        assert [node.batch_size for node in nodes] == [4, 4, 1], "four pictures of 8 x 8 fit, one of 16 x 16"
+
+
+def test_probing_and_spreading_are_not_done_at_once() -> None:
+    with pytest.raises(UsageError, match="probe: looks for batch sizes one stage after another"):
+        Runtime(probe=True, spread={"a": ("cpu",)})
+
+
 def test_a_stage_with_a_cost_per_batch_is_run_in_large_ones_and_samples_stay_the_same() -> None:
     live = cascade(once=0.02)
     drawn = live.sample(num=40, seed=3)
-    assert SIZES[:5] == [1, 2, 4, 8, 16]
+    assert SIZES[:6] == [1, 1, 2, 4, 8, 16]
     assert sum(SIZES) == 40
     assert drawn.trace.nodes[0].probed.keys() >= {1, 2, 4, 8, 16}
     assert torch.equal(drawn.x, cascade(probe=False).sample(num=40, seed=3).x)

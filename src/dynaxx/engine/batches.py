@@ -12,22 +12,25 @@ FASTER = 0.05
 @final
 @dataclass
 class Batches:
-    """Batch sizes for one stage, at most `most`; probing doubles them from 1 for as long as samples get faster.
+    """Batch sizes for one node, at most `most`; probing doubles them from 1 for as long as samples get faster.
 
     Samples are the same in any batch, up to rounding, so that probing wastes none. `tried` holds seconds per sample.
+    The first batch of all is not timed: it pays for what is set up once, of which its size knows nothing.
     """
 
     most: int
     probe: bool = False
     size: int = 0
     tried: dict[int, float] = field(default_factory=dict)
+    warm: bool = False
 
     def __post_init__(self) -> None:
         self.size = self.size or (1 if self.probe else self.most)
 
     def took(self, count: int, latency_s: float) -> None:
         """A batch is done; one that is cut short by the end of the samples says nothing of its size."""
-        if not self.probe or count != self.size:
+        warm, self.warm = self.warm, True
+        if not warm or not self.probe or count != self.size:
             return
         before = self.tried.get(self.size // 2)
         self.tried[self.size] = latency_s / count

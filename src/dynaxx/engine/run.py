@@ -44,7 +44,7 @@ class Run:
     `outputs` holds what nodes have answered and nobody has released, `decoded` the latents among them as what they
     stand for; `inputs` what nodes in `keep` were given.
     Batches are stage-major: all samples pass a node, at most `batch_size` at a time, before the next node starts;
-    `batches` says how many for each stage, and keeps what probing found.
+    `batches` says how many for each node (another pass of a stage has another grid), and keeps what probing found.
     """
 
     nodes: Mapping[str, Node]
@@ -115,7 +115,7 @@ class Run:
 
     def _parts(self, node: Node, total: int, record: NodeRecord) -> Iterator[Tensor]:
         """The node's answers, batch by batch; a batch that does not fit the memory is halved, and so are the others."""
-        done, batches = 0, self.batches.setdefault(node.stage.name, Batches(self.batch_size, self.probe))
+        done, batches = 0, self.batches.setdefault(node.name, Batches(self.batch_size, self.probe))
         while done < total:
             part, calls = slice(done, min(done + batches.size, total)), list[Mapping[str, Any]]()
             began = time.perf_counter()

@@ -21,8 +21,8 @@ class Runtime:
     Args:
         device: `cpu`, `cuda`, `cuda:1`, ...; a GPU is taken where there is one.
         dtype: of the state.
-        batch_size: the most samples that pass a stage at once; halved for a stage whose memory does not do.
-        probe: whether each stage's own best batch size is looked for: doubled from 1 while samples get faster.
+        batch_size: the most samples that pass a stage at once; halved for a node whose memory does not do.
+        probe: whether each node's own best batch size is looked for: doubled from 1 while samples get faster.
         levers: what is tried to make wrapped networks faster, of `channels-last`, `compile` and `cuda-graphs`: each is
             kept for a stage where a real call of its network is faster with it.
         placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
@@ -51,6 +51,9 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError("batch_size", f"is {self.batch_size}.", "Give 1 or more.")
+        if self.probe and self.spread:
+            problem = "looks for batch sizes one stage after another, and with `spread` all work on the same batches."
+            raise UsageError("probe", problem, "Leave out one of the two, and give `batch_size`.")
         for lever in self.levers:
             if lever not in LEVERS:
                 raise UsageError("levers", f"{lever!r} is unknown.", f"Known: {', '.join(LEVERS)}.")
