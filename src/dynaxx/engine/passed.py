@@ -10,8 +10,10 @@ import torch
 
 STATM = Path("/proc/self/statm")
 """Pages of this process: all of them, and those that are in memory."""
-MOVING = ("fetch", "stream", "ahead", "evict", "fetch-codec", "evict-codec")
-"""Kinds of events that move weights, and in which no stage runs."""
+MOVING = ("fetch", "stream", "evict", "fetch-codec", "evict-codec")
+"""Kinds of events that move weights, and in which no stage runs; what `ahead` begins goes on while one does."""
+AWAITED = ("encode", "fetch", "stream", "run", "fetch-codec", "decode")
+"""Kinds of events that last until a GPU has done what they ask of it: the others leave it nothing to wait for."""
 
 
 @final
@@ -33,12 +35,16 @@ class Passed:
     @property
     def lost_s(self) -> float:
         """The seconds in which weights were moved and nothing else was done."""
-        return self.latency_s if self.event.split(" ")[0] in MOVING else 0.0
+        return self.latency_s if kind_of(self.event) in MOVING else 0.0
+
+
+def kind_of(event: str) -> str:
+    """What an event does; its name goes on with what it does it to."""
+    return event.split(" ")[0]
 
 
 def held_bytes(device: torch.device) -> int | None:
     """What a device holds for this process: the allocator's bytes of a GPU, the resident pages elsewhere."""
-    synchronize(device)
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     try:
@@ -51,6 +57,6 @@ def held_bytes(device: torch.device) -> int | None:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what a GPU was asked to do; elsewhere it is done."""
+    """Wait for what a GPU was asked to compute, not for what is copied to it meanwhile; elsewhere it is done."""
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        torch.cuda.current_stream(device).synchronize()

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dynaxx.engine.passed import Passed, held_bytes
+from dynaxx.engine.passed import AWAITED, Passed, held_bytes, kind_of, synchronize
 from dynaxx.spec.grid import PIXELS
 
 GIB = 2**30
@@ -80,6 +80,8 @@ class Trace:
         device = torch.device(self.device)
         held, began = held_bytes(device), time.perf_counter()
         yield
+        if kind_of(name) in AWAITED:
+            synchronize(device)
         after, took = held_bytes(device), time.perf_counter() - began
         grew = None if held is None or after is None else after - held
         self.events.append(Passed(name, began - self.began, took, weights_bytes, grew))
@@ -97,8 +99,7 @@ class Trace:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         yield
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        synchronize(device)
         record.latency_s, record.peak_gib = time.perf_counter() - began, peak_gib(device)
         self.nodes.append(record)
 
