@@ -24,12 +24,12 @@ STAGES: list[dict[str, Any]] = [
 ]
 
 
-def cascade(root: Path, device: str = "cpu") -> Cascade:
-    for stage in STAGES:
+def cascade(root: Path, device: str = "cpu", *, stages: list[dict[str, Any]] = STAGES, **more: Any) -> Cascade:
+    for stage in stages:
         saved(stage["load"], root)
-    few = [stage | {"call": {"num_inference_steps": 2}} for stage in STAGES]
+    few = [{"call": {"num_inference_steps": 2}} | stage for stage in stages]
     spec = parse({"name": "x", "condition": {"text": {}}, "stages": few})
-    return Cascade.from_spec(spec, root=root, runtime=Runtime(device=device, placement="one-at-a-time"))
+    return Cascade.from_spec(spec, root=root, runtime=Runtime(device=device, placement="one-at-a-time", **more))
 
 
 @pytest.fixture
@@ -59,6 +59,32 @@ def test_a_pipeline_is_opened_once_for_many_runs(tmp_path: Path, opened: list[st
     assert opened == ["base", "up", "base"], "for the encoder, which serves both; networks are used again"
     mapped_held.held.keeps = False
     assert torch.equal(mapped.sample("a green pear", seed=1).x, other.x)
+
+
+@pytest.mark.parametrize("cap_bytes", [None, 2**30])
+def test_encoders_are_never_held_beside_a_network(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch, cap_bytes: int | None
+) -> None:
+    muted = [STAGES[0] | {"call": {"num_inference_steps": 2, "negative_prompt": "blurry"}}, STAGES[1]]
+    live = cascade(tmp_path, stages=muted, memory_cap=cap_bytes)
+    masters: list[Any] = []
+    seen: list[tuple[str, set[Any]]] = []
+    original = held.encode_prompts
+
+    def looked(pipe: Any, *args: Any) -> Any:
+        masters[:] = [stage.held.master for stage in live.stages.values() if stage.held.master]  # type: ignore[attr-defined]
+        seen.append((type(pipe).__name__, {device for each in masters for device in (each.on, each.towards)} - {None}))
+        return original(pipe, *args)
+
+    monkeypatch.setattr(held, "encode_prompts", looked)
+    names = ["StableDiffusionPipeline", "StableDiffusionUpscalePipeline"]
+    for count, prompt in enumerate(["a red apple", "a green pear"], 1):
+        events = [event.event for event in live.sample(prompt).trace.events]
+        assert "ahead up" in events
+        assert seen == [(name, set()) for name in names * count]
+    assert len(masters) == 2
+    live.sample("a green pear")
+    assert len(seen) == 4, "prompts that are known are not encoded again"
 
 
 def test_weights_are_brought_ahead_only_where_there_is_room(

@@ -57,6 +57,31 @@ def test_a_copy_is_used_and_let_go_of() -> None:
     check_round_trip(CPU)
 
 
+def test_a_copy_that_is_on_its_way_elsewhere_is_let_go_of() -> None:
+    module = Tied()
+    master = Pinned([module])
+    master.begin(torch.device("meta"))
+    assert master.towards == torch.device("meta")
+    master.finish(CPU)
+    assert {t.device for t in module.state_dict().values()} == {CPU}
+    assert (master.on, master.towards) == (CPU, None)
+
+
+def test_the_master_takes_up_a_layout_and_keeps_its_numbers() -> None:
+    module = nn.Conv2d(3, 4, 3)
+    before = module.weight.detach().clone()
+    master = Pinned([module])
+    master.finish(CPU)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    master.lay_out()
+    for _ in range(2):
+        assert module.weight.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(module.weight, before)
+        master.drop()
+        assert module.weight.is_contiguous(memory_format=torch.channels_last)
+        master.finish(CPU)
+
+
 @pytest.mark.gpu
 def test_a_copy_on_a_gpu_is_used_and_let_go_of() -> None:
     check_round_trip(torch.device("cuda"))

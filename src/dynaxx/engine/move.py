@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 
 from dynaxx.stage.condition import Condition
-from dynaxx.stage.stage import Fetched, Stage, Streams
+from dynaxx.stage.stage import EncodesPrompts, Fetched, Stage, Streams
 
 WORKINGS = 0.2
 """The share of a device that is left to signals and the networks' workings when weights are fetched ahead."""
@@ -29,6 +29,23 @@ def move(
         stage.fetch(device, texts)
     else:
         stage.to(device)
+
+
+def encode_first(
+    stages: Mapping[str, Stage], asked: Collection[str], device: torch.device, condition: Condition
+) -> None:
+    """Have the stages in `asked` encode their prompts, while no stage's weights are on the device.
+
+    Weights that stayed there from the run before, or were on their way, are let go of where encoders will be needed.
+    """
+    texts = condition.texts
+    found = [stages[name] for name in asked]
+    encoding = [stage for stage in found if isinstance(stage, EncodesPrompts) and stage.encodes(device, texts)]
+    for stage in stages.values() if encoding else ():
+        if isinstance(stage, Fetched):
+            stage.evict()
+    for stage in encoding:
+        stage.encode_prompts(device, texts)
 
 
 def room_bytes(device: torch.device, cap_bytes: int | None) -> int | None:

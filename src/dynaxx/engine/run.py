@@ -14,7 +14,7 @@ from torch import Tensor
 from dynaxx.engine.afford import ran_out
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.edges import bare, carry
-from dynaxx.engine.move import move, weights_bytes
+from dynaxx.engine.move import encode_first, move, weights_bytes
 from dynaxx.engine.passed import synchronize
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.spaces import bring, entering
@@ -73,6 +73,8 @@ class Run:
             match event.kind:
                 case "encode":
                     self.condition = self.encode().to(self.device)
+                    asked = dict.fromkeys(node.stage.name for node in self.nodes.values())
+                    encode_first(self.stages, asked, self.device, self.condition)
                 case "fetch" | "stream" | "ahead" | "evict":
                     stage = self.stages[event.name]
                     move(event.kind, stage, self.device, self.condition, cap_bytes=self.memory_cap)

@@ -24,6 +24,7 @@ class Pinned:
         self._coming: list[Tensor] = []
         self._arrived: Any = None
         self._on: torch.device | None = None
+        self._towards: torch.device | None = None
         self.drop()
 
     @property
@@ -31,11 +32,22 @@ class Pinned:
         """What a copy takes."""
         return sum(x.numel() * x.element_size() for x in self._master)
 
+    @property
+    def on(self) -> torch.device | None:
+        """The device that the modules work on; None where they point to the master."""
+        return self._on
+
+    @property
+    def towards(self) -> torch.device | None:
+        """The device that a copy is on its way to."""
+        return self._towards
+
     def begin(self, device: torch.device) -> None:
-        """Start to copy to `device`, unless it is there; on a GPU this returns at once."""
-        if self._coming or self._on == device:
+        """Start to copy to `device`, unless it is there, or on its way there; on a GPU this returns at once."""
+        if device in (self._towards, self._on):
             return
-        self._coming = [torch.empty_like(x, device=device) for x in self._master]
+        self._leave()
+        self._towards, self._coming = device, [torch.empty_like(x, device=device) for x in self._master]
         if device.type != "cuda":
             _copy(self._master, self._coming)
             return
@@ -52,14 +64,25 @@ class Pinned:
         self.begin(device)
         self._wait(device)
         self._point(self._coming)
-        self._coming, self._on = [], device
+        self._coming, self._towards, self._on = [], None, device
 
     def drop(self) -> None:
         """Let go of the copy: the modules point to the master again."""
-        if self._coming:
-            self._wait(self._coming[0].device)
+        self._leave()
         self._point(self._master)
-        self._coming, self._on = [], None
+        self._on = None
+
+    def lay_out(self) -> None:
+        """Lay the master out in memory as the modules' weights are, so that copies of it are as well."""
+        for i, (place, x) in enumerate(zip(self._places, self._master, strict=True)):
+            if place.stride() != x.stride():
+                self._master[i] = _locked(torch.empty_like(place.data, device=x.device).copy_(x))
+
+    def _leave(self) -> None:
+        """Let go of a copy that is on its way."""
+        if self._towards is not None:
+            self._wait(self._towards)
+        self._coming, self._towards = [], None
 
     def _wait(self, device: torch.device) -> None:
         """What is computed from here on comes after the copy."""

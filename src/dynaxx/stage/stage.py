@@ -76,6 +76,17 @@ class Fetched(Protocol):
 
 
 @runtime_checkable
+class EncodesPrompts(Protocol):
+    """A stage with encoders of its own, which come to the device before any stage's weights do."""
+
+    def encodes(self, device: torch.device, texts: Sequence[str]) -> bool:
+        """Whether encoders will be needed on `device`, and the weights of stages would lie there beside them."""
+
+    def encode_prompts(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Encode these prompts, keep what comes of it, and drop the encoders."""
+
+
+@runtime_checkable
 class Streams(Protocol):
     """A stage that can run without ever holding its weights whole."""
 

@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 
 from dynaxx.spec.facts import NETWORKS, folder_of
-from dynaxx.spec.families import FAMILIES
+from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.mapped import give_back, read_ahead
 from dynaxx.stage.pinned import Pinned
@@ -43,6 +43,7 @@ class Held:
         self.streams = False
         self.key = f"{spec.name} {id(self)}"
         self._folder = folder_of(spec.load, root)
+        self._keyed: Path | None = None
 
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
         """Bring what these prompts need to `device`: encoders only for prompts that nobody has encoded yet.
@@ -54,16 +55,40 @@ class Held:
             self.master = Pinned(part for part in self.pipe.components.values() if isinstance(part, torch.nn.Module))
         self.master.finish(device) if self.master else self.pipe.to(device)
 
+    def encodes(self, device: torch.device, texts: Sequence[str]) -> bool:
+        """Whether encoders would come to `device` beside what stayed there, or is begun ahead.
+
+        Unknown, and so true, before the files are on this machine.
+        """
+        if not (self.keeps and on_its_own(device)):
+            return False
+        if self._folder is None:
+            return True
+        family = self._family()
+        return family is not None and bool(self.texts.missing(self.key, texts))
+
+    def encode(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Have the prompts encoded on `device`, with the network left where it is."""
+        self._prepared(device, texts)
+
+    def _family(self) -> Family | None:
+        """What is known of the pipeline, where it takes prompts encoded; `key` then says who encodes them."""
+        name = class_name(self.spec, self._folder) or type(self.pipe).__name__
+        family = FAMILIES.get(name)
+        if family is None or not family.embeds:
+            return None
+        if self._folder is not None and self._folder != self._keyed:
+            self.key = encoder_key(family, pipeline_class(name, self.spec), self._folder, self.spec)
+            self._keyed = self._folder
+        return family
+
     def _prepared(self, device: torch.device, texts: Sequence[str]) -> None:
         """Open the pipeline, have the prompts encoded, drop the encoders."""
         if self.pipe is None and self._folder is None:  # not on this machine before it is opened
             self.pipe = self._opened(encoders=True)
             self._folder = folder_of(self.spec.load, self.root)
-        name = class_name(self.spec, self._folder) or type(self.pipe).__name__
-        family = FAMILIES.get(name)
-        encodes = family is not None and bool(family.embeds)
-        if family is not None and encodes and self._folder is not None:
-            self.key = encoder_key(family, pipeline_class(name, self.spec), self._folder, self.spec)
+        family = self._family()
+        encodes = family is not None
         missing = self.texts.missing(self.key, texts) if encodes else []
         if self.pipe is None or (missing and not encoder_names(self.pipe)):
             self.pipe = self._opened(encoders=bool(missing) or not encodes)
@@ -94,9 +119,8 @@ class Held:
 
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
-        there = self.pipe is not None
         self._prepared(device, texts)
-        if there:
+        if self.streams:
             return
         self.streams = True
         for name, part in self.pipe.components.items():

@@ -66,6 +66,15 @@ class Wrapped:
         self._ready(texts)
         self.held.fetch(device, texts)
 
+    def encodes(self, device: torch.device, texts: Sequence[str]) -> bool:
+        """Whether encoders would come to `device` beside what stayed there, or is begun ahead."""
+        return self.held.encodes(device, texts)
+
+    def encode_prompts(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Have the prompts of a run encoded, before any weights are fetched for it."""
+        self._ready(texts)
+        self.held.encode(device, texts)
+
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Make ready to bring the network's blocks to `device` one after another."""
         self._ready(texts)
