@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from tiny_pipelines import saved
 from torch import Tensor, nn
 
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
-from dynaxx.errors import UsageError
+from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.files import parse
+from dynaxx.stage.pipeline import held
 from dynaxx.stage.pipeline import levers as pulled
-from dynaxx.stage.pipeline.levers import LEVERS, Call, Lever, captured, choose
+from dynaxx.stage.pipeline.levers import LEVERS, Call, Lever, answer_apart, captured, choose, graphs
 
 STAGE: dict[str, Any] = {
     "name": "base", "role": "base", "kind": "pipeline", "load": "sd", "call": {"num_inference_steps": 2},
@@ -91,10 +93,51 @@ def test_the_first_call_is_captured_and_the_rest_is_left() -> None:
         after.append(1)
 
     call = captured(network, run)
+    assert call is not None
     assert torch.equal(call.args[0], torch.zeros(1))
     assert call.named == {"scale": 3.0}
     assert after == []
     assert network(torch.zeros(1), scale=3.0)[0] == 0, "the network is as it was"
+    assert captured(network, lambda: None) is None, "it was never called"
+
+
+class Replayed(nn.Module):
+    """A network that is replayed as a graph is: its answers all lie in one place."""
+
+    def __init__(self, named: bool) -> None:
+        super().__init__()
+        place = torch.zeros(2)
+
+        def replay(x: Tensor) -> Any:
+            place.copy_(x)
+            return UNet2DConditionOutput(sample=place) if named else (place,)
+
+        self._compiled_call_impl = replay
+
+    def forward(self, x: Tensor) -> Any:
+        raise AssertionError("it is compiled")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_replay_does_not_write_over_the_answer_before(named: bool) -> None:
+    network = Replayed(named)
+    answer_apart(network)
+    first, second = (network(torch.full((2,), x)) for x in (1.0, 2.0))
+    assert type(first) is (UNet2DConditionOutput if named else tuple)
+    assert first[0].tolist() == [1, 1]
+    assert second[0].tolist() == [2, 2]
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_gpu_a_graph_does_not_write_over_the_answer_before() -> None:
+    network = nn.Linear(64, 64).cuda().eval()
+    xs = [torch.full((4, 64), float(i), device="cuda") for i in range(6)]
+    with torch.no_grad():
+        truth = [network(x) for x in xs]
+        graphs(network)
+        found = [network(x) for x in xs]
+    assert all(torch.allclose(x, y, atol=1e-4) for x, y in zip(found, truth, strict=True))
 
 
 def cascade(root: Path, device: str, *levers: str, **more: Any) -> Cascade:
@@ -112,6 +155,44 @@ def test_a_pipeline_is_the_same_with_levers_and_its_trace_says_which(tmp_path: P
     assert first.trace.nodes[0].calls[0]["levers"] == again.trace.nodes[0].calls[0]["levers"], "tried once"
     assert set(first.trace.nodes[0].calls[0]["levers"]) == {"channels-last"}
     assert "levers" not in plain.trace.nodes[0].calls[0]
+
+
+def test_the_layout_that_was_found_stays_where_weights_come_and_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "on_its_own", lambda device: True)
+    monkeypatch.setattr(pulled, "FASTER", 0.0)  # whatever the machine says, it is kept
+    live = cascade(tmp_path, "cpu", "channels-last", placement="one-at-a-time")
+    layouts: list[bool] = []
+
+    def look(network: Any, *_: Any) -> None:
+        layouts.append(network.conv_in.weight.is_contiguous(memory_format=torch.channels_last))
+
+    first = live.sample("a red apple", seed=1)
+    assert first.trace.nodes[0].calls[0]["levers"]["channels-last"] > 0
+    stage: Any = live.stages["base"]
+    stage.pipe.unet.register_forward_pre_hook(look)
+    again = live.sample("a red apple", seed=1)
+    assert layouts == [True, True], "of the second run's two steps"
+    assert (first.x - again.x).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("call", [{"timesteps": [5, 3]}, {"num_inference_steps": "many"}])
+@pytest.mark.parametrize("levers", [(), ("channels-last",)])
+def test_arguments_that_a_pipeline_refuses_are_one_error(
+    tmp_path: Path, call: dict[str, Any], levers: tuple[str, ...]
+) -> None:
+    live = cascade(tmp_path, "cpu", *levers).with_settings({f"base.call.{key}": value for key, value in call.items()})
+    with pytest.raises(RunError, match=r"stage 'base': the pipeline refuses \("):
+        live.sample("a red apple")
+
+
+def test_levers_and_answers_that_are_kept_do_not_go_together() -> None:
+    codecs = {"ltx": {"load": "ltx/vae", "channels": 8}}
+    stage = STAGE | {"cache": {}, "out": {"channels": 8, "size": [2, 8, 8], "space": "ltx"}}
+    spec = parse({"name": "x", "condition": {"text": {}}, "codecs": codecs, "stages": [stage]})
+    with pytest.raises(UsageError, match=r"levers: .* stage 'base' keeps answers \(`cache`\).* --lever"):
+        Cascade.from_spec(spec, runtime=Runtime(device="cpu", levers=("channels-last",)))
 
 
 @pytest.mark.slow

@@ -58,6 +58,7 @@ class Cascade:
         root: Path | None = None,
         runtime: Runtime = DEFAULT,
     ) -> None:
+        runtime.check(spec)
         self.spec, self.stages, self.root, self.runtime = spec, dict(stages), root, runtime
         self.codecs = codecs or Codecs(spec.codecs, root, runtime.allow_download)
         self._batches: dict[str, Batches] = {}

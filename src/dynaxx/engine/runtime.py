@@ -10,6 +10,8 @@ import torch
 
 from dynaxx.errors import UsageError
 from dynaxx.plan.placement import Wanted
+from dynaxx.spec.cascade import CascadeSpec
+from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline.levers import LEVERS
 
 
@@ -63,6 +65,17 @@ class Runtime:
             raise UsageError("memory_cap", f"is {self.memory_cap} bytes.", "Give 1 or more, such as 8 * 2**30.")
         for device in [self.device, *(name for names in (self.spread or {}).values() for name in names)]:
             _try(device or "cpu")
+
+    def check(self, spec: CascadeSpec) -> None:
+        """See that a cascade can run like this.
+
+        Raises:
+            UsageError: if levers are asked for, and a stage keeps answers from step to step.
+        """
+        caching = [stage.name for stage in spec.stages if isinstance(stage, PipelineStage) and stage.cache is not None]
+        if self.levers and caching:
+            problem = f"are tried on single calls of a network, and stage {caching[0]!r} keeps answers (`cache`)."
+            raise UsageError("levers", problem, "Leave out --lever (levers), or remove `cache` from the stage.")
 
     @property
     def frugal(self) -> bool:

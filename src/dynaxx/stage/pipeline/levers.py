@@ -30,10 +30,26 @@ class Lever:
     moves: bool = True
 
 
+def graphs(network: nn.Module) -> None:
+    """Have a network's calls recorded and replayed."""
+    network.compile(mode="reduce-overhead")
+    answer_apart(network)
+
+
+def answer_apart(network: nn.Module) -> None:
+    """Have a compiled network answer in memory of its own: a replay writes over what the one before it gave.
+
+    A hook would not do: it is compiled, and recorded, with the rest.
+    """
+    compiled = network._compiled_call_impl
+    assert compiled is not None
+    network._compiled_call_impl = lambda *args, **named: _cloned(compiled(*args, **named))
+
+
 LEVERS: dict[str, Lever] = {
     "channels-last": Lever(lambda network: network.to(memory_format=torch.channels_last)),  # type: ignore[call-overload]
     "compile": Lever(lambda network: network.compile()),
-    "cuda-graphs": Lever(lambda network: network.compile(mode="reduce-overhead"), on=("cuda",), moves=False),
+    "cuda-graphs": Lever(graphs, on=("cuda",), moves=False),
 }
 """By name, in the order in which they are tried; a later one is tried on top of those that were kept."""
 
@@ -51,8 +67,8 @@ class Captured(Exception):
     """A pipeline is left at the first call of its network."""
 
 
-def captured(network: nn.Module, run: Callable[[], object]) -> Call:
-    """The first call of a network that `run` makes; `run` is left there."""
+def captured(network: nn.Module, run: Callable[[], object]) -> Call | None:
+    """The first call of a network that `run` makes; `run` is left there. None where it makes none."""
     calls: list[Call] = []
 
     def leave(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -66,7 +82,7 @@ def captured(network: nn.Module, run: Callable[[], object]) -> Call:
         pass
     finally:
         hook.remove()
-    return calls[0]
+    return calls[0] if calls else None
 
 
 @torch.no_grad()
@@ -118,6 +134,15 @@ def _timed(network: nn.Module, call: Call) -> tuple[float, Tensor]:
     answer = found[0] if isinstance(found, tuple) else found.sample
     assert isinstance(answer, Tensor)
     return min(times[WARM:]), answer.clone()
+
+
+def _cloned(found: Any) -> Any:
+    """A network's answer as it is now: a tensor, a tuple of such, or an output of diffusers' with names."""
+    if isinstance(found, Tensor):
+        return found.clone()
+    if isinstance(found, tuple):
+        return tuple(_cloned(part) for part in found)
+    return type(found)(**{name: _cloned(part) for name, part in found.items()}) if isinstance(found, dict) else found
 
 
 def _alike(x: Tensor, y: Tensor) -> bool:

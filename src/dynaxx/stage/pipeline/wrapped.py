@@ -6,24 +6,22 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, final
-from weakref import ref
 
 import torch
 from torch import Tensor
 
 from dynaxx.errors import RunError, SpecError
 from dynaxx.signal.random import Draws
-from dynaxx.spec.facts import NETWORKS
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.cache import forget_answers
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
-from dynaxx.stage.pipeline.levers import captured, choose, pull
 from dynaxx.stage.pipeline.noising import hearing
 from dynaxx.stage.pipeline.open import dtype_of
 from dynaxx.stage.pipeline.text import Texts
+from dynaxx.stage.pipeline.tried import Tried
 from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
 from dynaxx.stage.stage import Request
 
@@ -52,8 +50,7 @@ class Wrapped:
         keeps: bool = False,
     ) -> None:
         self.spec, self.above, self.below, self._hands = spec, above, Memory(), hands
-        self._speeds = dict[str, float]()
-        self._pulled: ref[torch.nn.Module] | None = None
+        self._tried = Tried()
         self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download, keeps=keeps)
 
     @property
@@ -136,7 +133,7 @@ class Wrapped:
             found = self._called({**given, **more}, family, walk, request)
         if request.on_call:
             put_on = {"put_on_std": heard[-1]} if heard else {}
-            pulled = {"levers": dict(self._speeds)} if request.levers else {}
+            pulled = {"levers": dict(self._tried.speeds)} if request.levers else {}
             request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **put_on, **pulled})
         return found
 
@@ -179,39 +176,44 @@ class Wrapped:
     def _rehearsed(self, given: Mapping[str, Any]) -> list[Any]:
         """The levels of the walk, asked of the pipeline itself: it is called, and left before its first step."""
         walk = Walk(rehearse=True)
-        again = {**given, "generator": [torch.Generator().manual_seed(0) for _ in given.get("generator", ())]}
         try:
             with walking(self._scheduler, walk):
-                self.pipe(**again)
+                self._ask_aside(given)
         except Stopped:
             pass
         return walk.levels
 
+    def _ask(self, given: Mapping[str, Any]) -> Any:
+        """Call the pipeline.
+
+        Raises:
+            RunError: if it refuses what it is called with.
+        """
+        try:
+            return self.pipe(**given)
+        except (ValueError, TypeError) as error:
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            fix = "Change `call`, `inputs` or `out` as it asks."
+            raise RunError(f"stage {self.spec.name!r}", f"the pipeline refuses ({said}).", fix) from error
+
+    def _ask_aside(self, given: Mapping[str, Any]) -> Any:
+        """Call the pipeline as the samples will, with other random numbers: theirs are not drawn twice."""
+        return self._ask({**given, "generator": [torch.Generator().manual_seed(0) for _ in given.get("generator", ())]})
+
     def _pull(self, request: Request, given: Mapping[str, Any]) -> None:
         """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
-        network = next((part for name in NETWORKS if (part := getattr(self.pipe, name, None)) is not None), None)
-        if network is None or (self._pulled is not None and self._pulled() is network):
-            return
-        if self._pulled is None:
-            again = {**given, "generator": [torch.Generator().manual_seed(0) for _ in given.get("generator", ())]}
-            call = captured(network, lambda: self.pipe(**again))
-            self._speeds = choose(network, call, request.levers, moves=self.held.keeps)
-        else:
-            pull(network, self._speeds)
-        self._pulled = ref(network)
+        found = self._tried.pull(self.pipe, lambda: self._ask_aside(given), request.levers, moves=self.held.keeps)
+        if found and self.held.master is not None:
+            self.held.master.lay_out()
 
     def _called(self, given: Mapping[str, Any], family: Family, walk: Walk, request: Request) -> Tensor:
         forget_answers(self.pipe)
         try:
             with walking(self._scheduler, walk):
-                found = calls.answer(self.pipe, family, request.grid, self.pipe(**given))
+                found = calls.answer(self.pipe, family, request.grid, self._ask(given))
         except Stopped:
             found = cleaned(calls.unpacked(self.pipe, walk.state, request.grid), walk.levels[walk.index])
             self.below.leave(request.draws.ids, self._scheduler, walk.left, found)
-        except (ValueError, TypeError) as error:
-            said = str(error).strip().splitlines()[0].rstrip(".")
-            fix = "Change `call`, `inputs` or `out` as it asks."
-            raise RunError(f"stage {self.spec.name!r}", f"the pipeline refuses ({said}).", fix) from error
         if family.fraction and request.stop_std is not None:
             found = cleaned(found, walk.levels[walk.index])
         return found.to(request.dtype)
