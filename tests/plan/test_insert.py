@@ -9,6 +9,7 @@ from dynaxx.errors import SpecError
 from dynaxx.plan.propose.insert import insert
 from dynaxx.spec.files import dump, loads, parse
 from dynaxx.spec.graph import nodes
+from dynaxx.spec.plain import plain
 
 SMALL = {"width": 8, "mults": [1, 2], "blocks": 1, "attention": []}
 
@@ -61,10 +62,59 @@ def test_axes_that_do_not_jump_are_left_to_the_stage_that_has_them():
     assert [node.grid.size for node in nodes(insert(spec).spec)] == [(8, 8, 8), (8, 16, 16), (16, 32, 32)]
 
 
-@pytest.mark.parametrize("factors", [(), (2,), (2, 2), (5,), (3,)])
+@pytest.mark.parametrize("factors", [(), (2,), (2, 2), (3,)])
 def test_where_no_stage_jumps_far_it_is_said(factors):
-    with pytest.raises(SpecError, match="jump"):
+    with pytest.raises(SpecError, match="jumps far enough"):
         insert(cascade(*factors))
+
+
+def test_a_far_jump_that_is_no_product_is_not_called_too_short():
+    with pytest.raises(SpecError, match=r"no far jump splits into whole factors \(base -> s1 x5\)") as caught:
+        insert(cascade(5))
+    assert "far enough" not in str(caught.value)
+
+
+def test_the_farthest_is_called_so_only_where_it_is():
+    found = insert(cascade(5, 4))
+    assert (found.after, found.before) == ("s1", "s2")
+    said = found.reasons[0].why
+    assert "the farthest jump that can be split" in said
+    assert "no whole factors split base -> s1 x5" in said
+    assert "smaller" not in said
+    assert "that can be split" not in insert(cascade(5, 6)).reasons[0].why
+
+
+def test_the_bridge_does_with_its_input_what_the_child_does():
+    data = plain(cascade(4))
+    data["stages"][1] |= {
+        "process": {"kind": "karras", "std_max": 60.0}, "prediction": "x",
+        "inputs": {"low": {
+            "from": "base", "resize": "bilinear", "blur": {"train_std": [0.0, 0.6], "std": 0.3},
+            "noise": {"train_std": [0.0, 0.2], "std": 0.05, "form": "preserving"},
+        }},
+    }  # fmt: skip
+    spec = parse(data)
+    child, found = spec.stages[1], insert(spec)
+    bridge = next(stage for stage in found.spec.stages if stage.name == found.name)
+    assert bridge.process == child.process
+    assert bridge.prediction == "x"
+    assert bridge.inputs["low"] == child.inputs["low"]
+    assert "noised and blurred as s1's" in " ".join(reason.choice for reason in found.reasons)
+
+
+def test_a_child_without_noise_is_said_to_have_none():
+    data = plain(cascade(4))
+    data["stages"][1]["inputs"]["low"] = {"from": "base", "resize": "area"}
+    found = insert(parse(data))
+    bridge = next(stage for stage in found.spec.stages if stage.name == found.name)
+    assert bridge.inputs["low"].resize == "area"
+    assert bridge.inputs["low"].noise.std == 0.1
+    assert "s1 puts none on" in " ".join(reason.why for reason in found.reasons)
+
+
+def test_the_reason_names_the_axis_that_is_split():
+    choices = [reason.choice for reason in insert(cascade({"t": 5, "hw": 4}, axes=3)).reasons]
+    assert "x4 becomes x2, then x2" in choices
 
 
 def test_names_that_are_taken_are_left_alone():

@@ -35,6 +35,14 @@ class Jump:
         """How many sites there are for one."""
         return math.prod(self.factors)
 
+    @property
+    def most(self) -> float:
+        """The factor of the axis that jumps farthest."""
+        return max(self.factors)
+
+    def __str__(self) -> str:
+        return f"{self.parent.stage.name} -> {self.child.stage.name} x{self.most:g}"
+
     def split(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         """Factors of the new bridge and of the stage after it; None where no axis jumps far enough, or not evenly.
 
@@ -76,20 +84,27 @@ def insert(spec: CascadeSpec, *, size: tuple[int, ...] | None = None) -> Inserti
     Raises:
         SpecError: where no edge between two stages jumps by 4 or more on any axis, in two whole factors.
     """
-    jumps = sorted(_jumps(nodes(spec, size=size)), key=lambda jump: (max(jump.factors), jump.child.grid.sites))
-    ready = [jump for jump in jumps if jump.split() is not None]
+    jumps = sorted(_jumps(nodes(spec, size=size)), key=lambda jump: (jump.most, jump.child.grid.sites))
+    ready = [(jump, split) for jump in jumps if (split := jump.split()) is not None]
     if not ready:
-        most = f"x{max(jumps[-1].factors):g}" if jumps else "none"
-        problem = f"no stage jumps far enough for one more between (the farthest: {most})."
-        raise SpecError("--insert", problem, f"A jump of x{LEAST_JUMP} or more can be split; below, add steps instead.")
-    jump = ready[-1]
-    split = jump.split()
-    assert split is not None
+        raise SpecError("--insert", *_refusal(jumps))
+    jump, split = ready[-1]
     name = _name(spec)
     return Insertion(
         _inserted(spec, jump, *split, name), name, jump.parent.stage.name, jump.child.stage.name,
         tuple(_reasons(jump, jumps, *split, name)),
     )  # fmt: skip
+
+
+def _refusal(jumps: Sequence[Jump]) -> tuple[str, str]:
+    """Why no jump is split, and what to do."""
+    far = [str(jump) for jump in jumps if jump.most >= LEAST_JUMP]
+    if far:
+        problem = f"no far jump splits into whole factors ({', '.join(far)})."
+        return problem, "Change a stage's out.scale to a product, such as 4, 6 or 8."
+    most = f"x{jumps[-1].most:g}" if jumps else "none"
+    problem = f"no stage jumps far enough for one more between (the farthest: {most})."
+    return problem, f"A jump of x{LEAST_JUMP} or more can be split; below, add steps instead."
 
 
 def _jumps(graph: Sequence[Node]) -> list[Jump]:
@@ -119,11 +134,12 @@ def _inserted(spec: CascadeSpec, jump: Jump, first: tuple[int, ...], second: tup
     place = next(i for i, stage in enumerate(data["stages"]) if stage["name"] == jump.child.stage.name)
     child = data["stages"][place]
     axes = jump.child.grid.axes
-    low = {"from": jump.parent.stage.name, "noise": NOISE}
+    low = {"noise": NOISE, **child["inputs"]["low"], "from": jump.parent.stage.name}
     bridge = {
         "name": name, "role": "bridge", "inputs": {"low": low}, "network": child.get("network", {"kind": "unet"}),
         "solver": child.get("solver", {}), "out": {**_kept(child), "scale": _scale(axes, first)},
     }  # fmt: skip
+    bridge |= {key: child[key] for key in ("process", "prediction") if key in child}
     if "train" in child:
         bridge["train"] = {**child["train"]}
         bridge["train"].pop("crop", None)
@@ -158,16 +174,29 @@ def _reasons(
     jump: Jump, jumps: Sequence[Jump], first: tuple[int, ...], second: tuple[int, ...], name: str
 ) -> list[Reason]:
     parent, child = jump.parent.stage.name, jump.child.stage.name
-    others = [
-        f"{one.parent.stage.name} -> {one.child.stage.name} x{max(one.factors):g}" for one in jumps if one != jump
-    ]
-    beside = f"; the others are smaller or as large on fewer sites: {', '.join(others)}" if others else ""
-    farthest = f"{child} draws {jump.total:g} sites for each that it reads, the farthest jump{beside}"
-    parts = f"x{max(jump.factors):g} becomes x{max(first)}, then x{max(second)}"
+    ready = [str(one) for one in jumps if one != jump and one.split() is not None]
+    whole = [str(one) for one in jumps if one.split() is None and one.most >= jump.most]
+    beside = f"; the others are smaller or as large on fewer sites: {', '.join(ready)}" if ready else ""
+    beside += f"; no whole factors split {', '.join(whole)}" if whole else ""
+    which = "the farthest jump that can be split" if whole else "the farthest jump"
+    farthest = f"{child} draws {jump.total:g} sites for each that it reads, {which}{beside}"
+    axis = max((i for i, factor in enumerate(first) if factor > 1), key=lambda i: jump.factors[i])
+    parts = f"x{jump.factors[axis]:g} becomes x{first[axis]}, then x{second[axis]}"
+    like = "a like task on a coarser grid"
     return [
         Reason(f"{name} between {parent} and {child}", farthest, "this plan"),
         Reason(parts, "cascades work with factors of 2 to 4: errors of a far jump are seen by nobody", CDM),
-        Reason(f"{name}'s network, steps and training are {child}'s", "a like task on a coarser grid", "this plan"),
-        Reason("noise on its low input, told to it", "it keeps errors from adding up", CDM),
+        Reason(f"{name}'s network, process, steps and training are {child}'s", like, "this plan"),
+        _noise(jump),
         Reason(f"{child} has to be trained again", "it reads another stage's output on a finer grid", "this plan"),
     ]  # fmt: skip
+
+
+def _noise(jump: Jump) -> Reason:
+    """The low input is treated as the child's is; where that bears no noise, it is given some."""
+    child, edge = jump.child.stage.name, jump.child.inputs["low"].edge
+    why = "it keeps errors from adding up"
+    if edge.noise is not None:
+        return Reason(f"its low input is resized, noised and blurred as {child}'s", f"a like task; noise: {why}", CDM)
+    told = f"noise of {NOISE['std']} on its low input, told to it; it is resized as {child}'s"
+    return Reason(told, f"{child} puts none on, but {why}", CDM)
