@@ -45,3 +45,42 @@ def test_json_holds_the_same(file: str, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_wrong_setting_is_refused(file: str) -> None:
     assert run(["plan", file, "--set", "base.solver.stops=5"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "pair"),
+    [
+        (["FILE", "--insert", "--page", "p.html"], ("--insert", "--page")),
+        (["FILE", "--insert", "--set", "base.solver.steps=5"], ("--insert", "--set")),
+        (["FILE", "--insert", "--samples", "1"], ("--insert", "--samples")),
+        (["FILE", "--insert", "--batch", "64"], ("--insert", "--batch")),
+        (["FILE", "--insert", "--placement", "resident"], ("--insert", "--placement")),
+        (["FILE", "--insert", "--latency", "1"], ("--insert", "--latency")),
+        (["FILE", "--target", "64x64"], ("--target", "FILE")),
+        (["--target", "64x64", "--page", "p.html"], ("--target", "--page")),
+        (["--target", "64x64", "--insert"], ("--target", "--insert")),
+        (["--target", "64x64", "--size", "8x8"], ("--target", "--size")),
+        (["--pretrained", "sdxl", "--page", "p.html"], ("--pretrained", "--page")),
+        (["--pretrained", "sdxl", "--insert"], ("--pretrained", "--insert")),
+        (["--pretrained", "sdxl", "--calibrate"], ("--pretrained", "--calibrate")),
+        (["--prices", "--out", "o.yaml"], ("--prices", "--out")),
+        (["FILE", "--out", "o.yaml"], ("FILE", "--out")),
+        (["FILE", "--train-hours", "1"], ("FILE", "--train-hours")),
+        (["--calibrate", "--page", "p.html"], ("--calibrate", "--page")),
+    ],
+)
+def test_options_that_would_be_dropped_are_refused(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str],
+    pair: tuple[str, str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert run(["plan", *(file if option == "FILE" else option for option in options)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{pair[0]}: does not go with {pair[1]}." in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_way_out_names_what_takes_the_option(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", file, "--out", "o.yaml"]) == 2
+    assert "Give --target or --insert too, or leave out --out." in " ".join(capsys.readouterr().err.split())

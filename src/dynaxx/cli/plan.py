@@ -11,6 +11,7 @@ from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.insert import answer as answer_insertion
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_settings, parse_size
+from dynaxx.cli.plan_options import check_together
 from dynaxx.cli.propose import Wish
 from dynaxx.cli.propose import answer as answer_wish
 from dynaxx.cli.quantity import amount, dollars, lasting, size_of
@@ -53,6 +54,7 @@ Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How lon
 
 
 def plan(
+    context: typer.Context,
     file: File = None,
     samples: Annotated[int, typer.Option(min=1, metavar="N", help="Samples of the run.")] = 1,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
@@ -76,13 +78,14 @@ def plan(
     as_json: Json = False,
 ) -> Answer:
     """Say what sampling and training a cascade will take. Reads no weights."""
+    check_together(context)
     if prices:
         return _prices()
     if pretrained is not None:
         return _pretrained(pretrained)
     if calibrate:
         found = _calibrate(device)
-        if file is None:
+        if file is None and target is None:
             return found
     if sizes := parse_size(target, option="--target"):
         bounds = {
