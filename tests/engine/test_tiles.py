@@ -66,9 +66,31 @@ def test_noise_is_blended_and_each_tile_draws_its_own() -> None:
     assert eps[..., 28:36, 28:36].std() < 1, "where two tiles meet, their noise is averaged"
 
 
-@pytest.mark.parametrize(("side", "scale"), [(None, 2), (64, 2), (6, 1.5)])
-def test_what_is_small_or_cannot_be_cut_stays_whole(side: int | None, scale: float) -> None:
-    assert tiles_of(nodes(spec((16, 16), scale, side))[1]) == []
+@pytest.mark.parametrize("side", [None, 64])
+def test_what_is_small_stays_whole(side: int | None) -> None:
+    assert tiles_of(nodes(spec((16, 16), tile=side))[1]) == []
+
+
+def test_a_stage_that_grows_by_a_fraction_is_not_cut() -> None:
+    says = "stages.1 .up..tile: cuts up a stage that grows height and width a whole number of times, .* 16x16 to 24x24"
+    with pytest.raises(SpecError, match=says):
+        spec((16, 16), 1.5, tile=6)
+    free = spec((16, 16), 1.5).model_dump(by_alias=True)
+    free["stages"][0]["out"]["size"], free["stages"][1]["tile"] = None, 6
+    with pytest.raises(SpecError, match="32x32 to 48x48"):
+        nodes(parse(free), size=(32, 32))
+    with pytest.raises(SpecError, match="there is none"):
+        tile_settings(spec((16, 16), 1.5), 6)
+
+
+def test_a_stage_that_hands_over_unfinished_is_not_cut() -> None:
+    gaussian = {"kind": "gaussian", "size": [16, 16], "solver": {"steps": 4}}
+    given = gaussian | {"name": "up", "role": "bridge", "from": "base", "out": {"scale": 1}, "tile": 4}
+    low = {"from": "up", "via": "start", "hand": "noisy", "hand_std": 0.5}
+    last = gaussian | {"name": "last", "role": "refine", "inputs": {"low": low}, "out": {"scale": 1}}
+    base = gaussian | {"name": "base", "role": "base", "out": {"size": [16, 16]}}
+    with pytest.raises(SpecError, match=r"stages.1 .up..tile: cuts up a finished signal"):
+        parse({"name": "x", "stages": [base, given, last]})
 
 
 def test_every_site_is_covered_and_neighbours_share_a_quarter() -> None:

@@ -74,7 +74,7 @@ def fill(
     runtime = Runtime(
         batch_size=batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap, levers=order.levers
     )
-    settings = {**tile_settings(spec, order.tile), **order.settings}
+    settings = {**tile_settings(spec, order.tile, order.size), **order.settings}
     with out_of_memory(), locked(order.out / ".lock", folder=order.out, what="run") as lock:
         cascade = Cascade.from_spec(spec, root=place.parent, runtime=runtime).with_settings(settings)
         with Tally(order.out, job.facts(cascade)) as tally, Stop() as stop:

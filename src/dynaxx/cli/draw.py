@@ -65,7 +65,7 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
         batch_size=order.batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap, levers=order.levers
     )
     spec = load(file)
-    settings = {**tile_settings(spec, order.tile), **order.settings}
+    settings = {**tile_settings(spec, order.tile, order.size), **order.settings}
     graph = nodes(override(spec, settings), size=order.size)
     files = name_given(spec, graph, from_stage=order.from_stage, low=order.low, named=order.named)
     chosen = select(graph, files, order.until)

@@ -28,23 +28,15 @@ class Tile:
 
 
 def tiles_of(node: Node) -> list[Tile]:
-    """The tiles, as large as the stage's `tile` says, that cover a node; none where it is small, or cannot be cut.
-
-    It can where `low` is its only input, and its answer is a whole number of times larger in height and width.
-    """
+    """The tiles, as large as the stage's `tile` says, that cover a node; none where its low input is no larger."""
     side = node.stage.tile
-    low = node.inputs["low"].grid.size[-2:] if set(node.inputs) == {"low"} and len(node.grid.size) >= 2 else ()
-    if side is None or not low or all(n <= side for n in low) or node.stop_std is not None:
+    low = node.inputs["low"].grid.size[-2:] if side is not None else ()
+    if side is None or all(n <= side for n in low):
         return []
-    factors = [out / n for out, n in zip(node.grid.size[-2:], low, strict=True)]
-    if any(factor != int(factor) for factor in factors):
-        return []
+    factors = [out // n for out, n in zip(node.grid.size[-2:], low, strict=True)]
     rows, columns = (_cuts(n, side) for n in low)
     pairs = [(y, x) for y in rows for x in columns]
-    return [
-        Tile(number, (y, x), (_times(y, int(factors[0])), _times(x, int(factors[1]))))
-        for number, (y, x) in enumerate(pairs)
-    ]
+    return [Tile(number, (y, x), (_times(y, factors[0]), _times(x, factors[1]))) for number, (y, x) in enumerate(pairs)]
 
 
 def run_tiled(node: Node, tiles: list[Tile], request: Request, run: Callable[[Request], Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ from dynaxx.spec.known import known_keys, types_at
 from dynaxx.spec.plain import plain
 from dynaxx.spec.problem import did_you_mean, listed
 from dynaxx.spec.reader import value_of
+from dynaxx.spec.rules_tiles import uncut
 from dynaxx.spec.stage import SHORT
 
 BY_AXIS = ("scale", "resize")
@@ -132,15 +133,19 @@ def _check(here: Mapping[str, Any], loc: list[str | int], key: str, path: str, n
         raise SpecError(path, f"{key!r} is unknown.", f"{did_you_mean(key, known)}Known: {listed(known)}.")
 
 
-def tile_settings(spec: CascadeSpec, side: int | None) -> dict[str, int]:
+def tile_settings(spec: CascadeSpec, side: int | None, size: tuple[int, ...] | None = None) -> dict[str, int]:
     """The settings by which every stage that can be cut works in tiles of `side` sites of its low input.
+
+    `size` is the base size of the run.
 
     Raises:
         SpecError: if a side is given and no stage can be cut.
     """
     if side is None:
         return {}
-    whole = [s.name for s in spec.stages if set(s.inputs) == {"low"} and s.inputs["low"].hand != "noisy"]
-    if not whole:
-        raise SpecError("tile", "cuts up a stage that reads `low` alone, and there is none.", "Leave it out.")
-    return {f"{name}.tile": side for name in whole}
+    grids = resolve(spec, size)
+    cut = [stage.name for stage in spec.stages if not uncut(spec, stage, grids)]
+    if not cut:
+        what = "cuts up a stage that reads a finished `low` alone and grows it a whole number of times; there is none."
+        raise SpecError("tile", what, "Leave it out.")
+    return {f"{name}.tile": side for name in cut}

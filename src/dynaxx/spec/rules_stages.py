@@ -112,16 +112,4 @@ def space(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
         yield "solver.clip", what, "Leave it out."
 
 
-def tiled(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
-    """A stage in tiles reads one signal, whole, of which each tile takes its part."""
-    if stage.tile is None:
-        return
-    low = stage.inputs.get("low")
-    if low is None or len(stage.inputs) > 1:
-        names = ", ".join(stage.inputs) or "nothing"
-        yield "tile", f"cuts up a stage that reads `low` alone, and this one reads {names}.", "Remove `tile`."
-    elif low.hand == "noisy":
-        yield "tile", "cuts up a finished signal, and this one is handed over unfinished.", "Remove `tile`."
-
-
-RULES = (role, truncated, prediction, repeat, tiled, guidance, withheld, attention, generated, space)
+RULES = (role, truncated, prediction, repeat, guidance, withheld, attention, generated, space)

@@ -13,6 +13,7 @@ from dynaxx.spec import (
     rules_reach,
     rules_spaces,
     rules_stages,
+    rules_tiles,
 )
 from dynaxx.spec.grids import Grids, resolve
 from dynaxx.spec.problem import Problem, place
@@ -38,7 +39,8 @@ def fits(spec: CascadeSpec, grids: Grids) -> list[Problem]:
     return [
         Problem(place(index, stage.name, key), what, fix)
         for index, stage in enumerate(spec.stages)
-        for rule in (*rules_grids.RULES, *rules_spaces.RULES, *rules_reach.RULES, *rules_exact.RULES)
+        for rules in (rules_grids, rules_tiles, rules_spaces, rules_reach, rules_exact)
+        for rule in rules.RULES
         for key, what, fix in rule(spec, stage, grids)
     ]
 
