@@ -1,4 +1,4 @@
-"""What a memory cap costs: one stage at a time against all resident, and against the documented loop over prompts."""
+"""What a memory cap costs: one stage at a time against all resident, and against offloading, by prompt and by batch."""
 
 from __future__ import annotations
 
@@ -19,18 +19,30 @@ from dynaxx.spec.files import parse
 Case = Callable[[], Any]
 
 
-def ours(root: Path, size: int, steps: int, prompts: list[str], device: str, placement: Any) -> tuple[Cascade, Case]:
+def ours(
+    root: Path, size: int, steps: int, prompts: list[str], device: str, placement: Any, cap_bytes: int | None = None
+) -> tuple[Cascade, Case]:
     """Our cascade in one placement, and one run of it."""
-    runtime = Runtime(device=device, placement=placement, batch_size=len(prompts))
+    runtime = Runtime(device=device, placement=placement, batch_size=len(prompts), memory_cap=cap_bytes)
     dtype = "bfloat16" if device == "cuda" else "float32"
     live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
     return live, lambda: live.sample(prompts)
 
 
-def documented(root: Path, size: int, steps: int, prompts: list[str], device: str) -> Case:
-    """The loop of the documentation: each prompt through all pipelines, each offloaded as a whole.
+def peak_bytes(run: Case, device: str) -> int | None:
+    """What a GPU gives out at most while one stage after another is on it, beside what lies there already."""
+    if device != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    run()
+    return torch.cuda.max_memory_reserved()
 
-    Without an accelerator there is nothing to offload from; there each pipeline is opened anew for each prompt, as
+
+def documented(root: Path, size: int, steps: int, prompts: list[str], device: str, batch: int) -> Case:
+    """The loop of the documentation: `batch` prompts after another through all pipelines, each offloaded as a whole.
+
+    Without an accelerator there is nothing to offload from; there each pipeline is opened anew for each batch, as
     people do who have not the memory to hold three.
     """
     import diffusers
@@ -47,13 +59,13 @@ def documented(root: Path, size: int, steps: int, prompts: list[str], device: st
     pipes = {name: opened(name) for name in if_shaped.NAMES} if device == "cuda" else {}
 
     def run() -> None:
-        for prompt in prompts:
-            x = None
+        for first in range(0, len(prompts), batch):
+            asked, x = prompts[first : first + batch], None
             for number, name in enumerate(if_shaped.NAMES):
                 pipe, side = pipes.get(name) or opened(name), size * 2**number
                 given = {} if x is None else {"image": x}
                 x = pipe(
-                    prompt, height=side, width=side, num_inference_steps=steps, output_type="pt", **given
+                    asked, height=side, width=side, num_inference_steps=steps, output_type="pt", **given
                 ).images  # fmt: skip
 
     return run
@@ -73,19 +85,23 @@ def peak_share(live: Cascade, run: Case, device: str) -> timing.Result | None:
 
 
 def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
-    """The three in turn."""
+    """All in turn; on a GPU ours under a cap at the peak that its largest stage has alone."""
     size, steps, count, repeats = (64, 20, 16, 5) if device == "cuda" else (8, 2, 2, 3 if quick else 7)
     prompts = ["a red apple", "a green pear"] * (count // 2)
     if_shaped.saved(root, "gpu" if device == "cuda" else "cpu")
-    capped, apart = ours(root, size, steps, prompts, device, "one-at-a-time")
-    _, together = ours(root, size, steps, prompts, device, "resident")
-    cases = {"apart": apart, "together": together, "loop": documented(root, size, steps, prompts, device)}
-    times = timing.alternate(cases, repeats)
+    given = (root, size, steps, prompts, device)
+    peers = {"together": ours(*given, "resident")[1], "loop": documented(*given, 1), "batch": documented(*given, count)}
+    for case in peers.values() if device == "cuda" else ():
+        case()  # what they leave on the device is there when the cap is found, and is no part of ours
+    cap = peak_bytes(ours(*given, "one-at-a-time")[1], device)
+    live, apart = ours(*given, "one-at-a-time", cap)
+    times = timing.alternate({"apart": apart, **peers}, repeats)
     gpu = device == "cuda"
-    peak = peak_share(capped, apart, device)
+    peak = peak_share(live, apart, device)
     return [
         timing.ratio("time_vs_resident", times["apart"], times["together"], target=1.1 if gpu else None),
         timing.ratio("speed_vs_offload_loop", times["loop"], times["apart"], target=1.3 if gpu else None),
+        timing.ratio("speed_vs_offload_batch", times["batch"], times["apart"], target=1.0 if gpu else None),
         *([peak] if peak else []),
     ]
 
