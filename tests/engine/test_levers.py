@@ -177,7 +177,7 @@ def test_the_layout_that_was_found_stays_where_weights_come_and_go(
     assert (first.x - again.x).abs().max() <= 1e-4
 
 
-@pytest.mark.parametrize("call", [{"timesteps": [5, 3]}, {"num_inference_steps": "many"}])
+@pytest.mark.parametrize("call", [{"timesteps": [5, 3]}, {"cross_attention_kwargs": 3}, {"clip_skip": 99}])
 @pytest.mark.parametrize("levers", [(), ("channels-last",)])
 def test_arguments_that_a_pipeline_refuses_are_one_error(
     tmp_path: Path, call: dict[str, Any], levers: tuple[str, ...]

@@ -101,6 +101,20 @@ def test_weights_are_brought_ahead_only_where_there_is_room(
         assert len(began) == brought
 
 
+def test_weights_that_stayed_are_not_counted_as_moved(tmp_path: Path, opened: list[str]) -> None:
+    live = cascade(tmp_path)
+    up: Any = live.stages["up"]
+    known = up.weights_bytes
+    for there, moved in ((False, known), (True, 0)):
+        if there:
+            up.fetch(torch.device("cpu"), ["a red apple"])
+        assert move.moved_bytes("fetch", up, torch.device("cpu")) == moved
+        assert move.moved_bytes("evict", up, torch.device("cpu")) == known
+    up.evict()
+    assert up.held.master is not None
+    assert move.moved_bytes("fetch", up, torch.device("cpu")) == known
+
+
 def test_what_is_left_of_a_cap() -> None:
     assert move.room_bytes(torch.device("cpu"), 100) is None, "it has no memory of its own"
     assert move.left_bytes(1000, None, 300) == 500, "a fifth is left to the networks' workings"

@@ -46,6 +46,27 @@ def test_our_own_weights_are_mapped_only_while_they_are_needed(tmp_path: Path) -
     assert all(0 <= (files[name] or 0) - (held[name] or 0) < 20_000 for name in held), "the file is its header longer"
 
 
+def test_weights_that_are_there_are_not_counted_as_moved(tmp_path: Path) -> None:
+    folder = Cascade.from_spec(parse(OURS), fresh=True).save_pretrained(tmp_path / "ours")
+    saved("sd", tmp_path)
+    stage = {"name": "base", "role": "base", "kind": "pipeline", "load": "sd", "call": {"num_inference_steps": 2}}
+    spec = parse({"name": "x", "condition": {"text": {}}, "stages": [stage | {"out": {"size": [16, 16]}}]})
+    cases = {
+        "resident": (Cascade.from_spec(spec, root=tmp_path), 0),
+        "one-at-a-time": (Cascade.from_spec(spec, root=tmp_path, runtime=Runtime(placement="one-at-a-time")), 1),
+        "ours": (Cascade.from_pretrained(folder, runtime=Runtime(placement="one-at-a-time")), 2),
+        "ours, in memory": (Cascade.from_pretrained(folder), 0),
+    }
+    for name, (live, again) in cases.items():
+        prompt = None if "ours" in name else "a red apple"
+        first, second = (
+            [event.weights_bytes for event in live.sample(prompt).trace.events if event.event.startswith("fetch ")]
+            for _ in range(2)
+        )
+        assert all(first) == (name != "ours, in memory"), name
+        assert sum(map(bool, second)) == again, name
+
+
 def test_streamed_blocks_give_the_same_sample(tmp_path: Path) -> None:
     saved("sd", tmp_path)
     stage = {"name": "base", "role": "base", "kind": "pipeline", "load": "sd", "call": {"num_inference_steps": 2}}

@@ -13,12 +13,13 @@ from tiny_pipelines import saved
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.engine.samples import Samples
-from dynaxx.errors import DynaxxError, RunError, SpecError
+from dynaxx.errors import DynaxxError, RunError, SpecError, StoppedError
 from dynaxx.noise.solve.step import Step
 from dynaxx.spec.families import FAMILIES
 from dynaxx.spec.files import parse
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import text as texts
+from dynaxx.stage.pipeline.refused import refusals
 
 
 @pytest.fixture(scope="session")
@@ -290,6 +291,10 @@ def live_alpha(zoo: Path, steps: list[Step], step: Step) -> tuple[float, float]:
         ({"scheduler": {"kind": "EulerScheduler"}}, SpecError, "no scheduler 'EulerScheduler'"),
         ({"adapters": [{"load": "nowhere"}]}, DynaxxError, "adapter"),
         ({"call": {"timesteps": [9, 5], "sigmas": [1.0, 0.5]}}, RunError, "Only one of"),
+        ({"call": {"negative_prompt": 5}}, RunError, "the pipeline refuses"),
+        ({"call": {"num_inference_steps": -3}}, SpecError, "call.num_inference_steps: is -3"),
+        ({"call": {"num_inference_steps": 2.5}}, SpecError, "call.num_inference_steps: is 2.5"),
+        ({"call": {"guidance_scale": "high"}}, SpecError, "call.guidance_scale: is 'high'"),
         ({"inputs": {"low": "input.image"}}, SpecError, "base needs none"),
         ({"inputs": {"low": {"from": "input.image", "noise": {"std": 0.5}}}}, SpecError, "level: .* has std 0.5"),
     ],
@@ -299,6 +304,21 @@ def test_what_cannot_be_meant_is_named(zoo: Path, change: dict[str, Any], kind: 
     users = {"inputs": {"image": {"size": [16, 16]}}} if read else {}
     with pytest.raises(kind, match=says):
         cascade(zoo, SD | change, **users).sample("a pear", given={"input.image": pictures()[:1]} if read else None)
+
+
+def test_what_follows_the_steps_may_stop_the_run(zoo: Path) -> None:
+    def stop(name: str, step: Step) -> None:
+        raise StoppedError("run", "Ctrl-C.", 130)
+
+    with pytest.raises(StoppedError, match="Ctrl-C"):
+        cascade(zoo, SD).sample("a pear", on_step=stop)
+
+
+def test_memory_that_runs_out_is_no_refusal() -> None:
+    for error in (torch.OutOfMemoryError("x"), RuntimeError("DefaultCPUAllocator: can't allocate memory")):
+        with pytest.raises(type(error)) as found, refusals("base"):
+            raise error
+        assert found.value is error
 
 
 def test_a_missing_pipeline_is_named(tmp_path: Path) -> None:

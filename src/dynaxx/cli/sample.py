@@ -125,8 +125,9 @@ def _moved(trace: Trace) -> str:
     from dynaxx.cli.quantity import size_of
     from dynaxx.share.page import duration
 
-    brought = [event for event in trace.events if event.event.startswith(("fetch", "stream"))]
     if not any(event.event.startswith("evict") for event in trace.events):
         return ""
+    moving = [event for event in trace.events if event.event.startswith(("fetch ", "stream "))]
+    brought = [event for event in moving if event.weights_bytes != 0]
     total = size_of(sum(event.weights_bytes or 0 for event in brought))
     return f"{total} of weights brought in {len(brought)} times; {duration(trace.lost_s)} lost to moving them"

@@ -11,6 +11,7 @@ import torch
 
 from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.graph import Node
+from dynaxx.stage.memory import ran_out
 
 GIB = 2**30
 BYTES = 4
@@ -98,11 +99,6 @@ def out_of_memory() -> Iterator[None]:
         if not ran_out(error):
             raise
         raise _ran_out(str(error)) from error
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether an error says that memory ran out."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _ran_out(said: str) -> RunError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import torch
+from torch import Tensor
 
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import EncodesPrompts, Fetched, Stage, Streams
@@ -62,12 +63,25 @@ def left_bytes(total: int, cap_bytes: int | None, held: int) -> int:
     return int(limit * (1 - WORKINGS)) - held
 
 
+def moved_bytes(kind: str, stage: Stage, device: torch.device) -> int | None:
+    """The bytes of the weights that an event is about: none where they would be brought to where they are."""
+    there = stage.holds(device) if isinstance(stage, Fetched) else _on(stage, device)
+    return 0 if kind in ("fetch", "stream") and there else weights_bytes({"": stage})[""]
+
+
 def weights_bytes(stages: Mapping[str, Stage]) -> dict[str, int | None]:
     """The bytes that each stage's weights take; stages without weights of their own that nobody counts take none."""
     return {name: stage.weights_bytes if isinstance(stage, Fetched) else _held(stage) for name, stage in stages.items()}
 
 
 def _held(stage: Stage) -> int:
+    return sum(x.numel() * x.element_size() for x in _state(stage))
+
+
+def _on(stage: Stage, device: torch.device) -> bool:
+    return all(x.device == device for x in _state(stage))
+
+
+def _state(stage: Stage) -> list[Tensor]:
     network = getattr(stage, "network", None)
-    state = network.state_dict().values() if isinstance(network, torch.nn.Module) else ()
-    return sum(x.numel() * x.element_size() for x in state)
+    return list(network.state_dict().values()) if isinstance(network, torch.nn.Module) else []

@@ -11,10 +11,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from dynaxx.engine.afford import ran_out
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.edges import bare, carry
-from dynaxx.engine.move import encode_first, move, weights_bytes
+from dynaxx.engine.move import encode_first, move, moved_bytes
 from dynaxx.engine.passed import synchronize
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.spaces import bring, entering
@@ -30,6 +29,7 @@ from dynaxx.spec.grid import PIXELS
 from dynaxx.spec.stage import DenoisingStage, PipelineStage
 from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.condition import Condition
+from dynaxx.stage.memory import ran_out
 from dynaxx.stage.stage import Request, Stage
 
 OnStep = Callable[[str, Step], None]
@@ -93,7 +93,7 @@ class Run:
     def _moved(self, event: Event) -> int | None:
         """The bytes of the weights that an event is about."""
         stage = self.stages.get(event.name) if event.kind in ("fetch", "stream", "ahead", "evict") else None
-        return weights_bytes({event.name: stage})[event.name] if stage is not None else None
+        return moved_bytes(event.kind, stage, self.device) if stage is not None else None
 
     def _run(self, node: Node) -> None:
         total = len(self.draws.ids)

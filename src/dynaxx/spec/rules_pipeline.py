@@ -35,4 +35,14 @@ def one_level(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
             yield f"call.{name}", f"is {stage.call[name]}, and inputs.low.hand_std says it too.", "Keep one of them."
 
 
-RULES = (own_arguments, one_level)
+def numbers(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
+    """Steps are counted, and guidance is a number: pipelines take anything, and draw noise or fail midway."""
+    call = stage.call if isinstance(stage, PipelineStage) else {}
+    steps, guidance = call.get("num_inference_steps"), call.get("guidance_scale")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        yield "call.num_inference_steps", f"is {steps!r}.", "Give a whole number of 1 or more, or leave it out."
+    if guidance is not None and (isinstance(guidance, bool) or not isinstance(guidance, int | float)):
+        yield "call.guidance_scale", f"is {guidance!r}.", "Give a number, or leave it out."
+
+
+RULES = (own_arguments, one_level, numbers)

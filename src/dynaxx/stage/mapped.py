@@ -39,6 +39,10 @@ class Mapped:
             map_weights(self.network, self.folder)
         self.network.to(device)
 
+    def holds(self, device: torch.device) -> bool:
+        """Whether the weights are on the device."""
+        return lie_on(self.network, device)
+
     @property
     def _bare(self) -> bool:
         return any(x.is_meta for x in self.network.state_dict().values())
@@ -75,6 +79,11 @@ class Mapped:
         self.stage.save(folder)
         if bare:
             self.evict()
+
+
+def lie_on(module: nn.Module, device: torch.device) -> bool:
+    """Whether all of a module's weights are on a device."""
+    return all(x.device == device for x in module.state_dict().values())
 
 
 def give_back() -> None:

@@ -61,6 +61,9 @@ class Fetched(Protocol):
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
         """Bring to `device` what these prompts need."""
 
+    def holds(self, device: torch.device) -> bool:
+        """Whether the weights are there already, so that `fetch` would move none."""
+
     def evict(self) -> None:
         """Let go of all that `fetch` brought."""
 

@@ -11,9 +11,10 @@ import torch
 from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
-from dynaxx.stage.mapped import give_back, read_ahead
+from dynaxx.stage.mapped import give_back, lie_on, read_ahead
 from dynaxx.stage.pinned import Pinned
 from dynaxx.stage.pipeline.open import class_name, dtype_of, held_bytes, open_pipeline, pipeline_class
+from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
 
 EXPERTS = ("transformer_2", "transformer")
@@ -55,6 +56,14 @@ class Held:
             self.master = Pinned(part for part in self.pipe.components.values() if isinstance(part, torch.nn.Module))
         self.master.finish(device) if self.master else self.pipe.to(device)
 
+    def holds(self, device: torch.device) -> bool:
+        """Whether the weights are on the device, or come there block by block."""
+        if self.pipe is None or self.streams:
+            return self.streams
+        if self.master is not None:
+            return self.master.on == device
+        return all(lie_on(part, device) for part in self.pipe.components.values() if isinstance(part, torch.nn.Module))
+
     def encodes(self, device: torch.device, texts: Sequence[str]) -> bool:
         """Whether encoders would come to `device` beside what stayed there, or is begun ahead.
 
@@ -93,7 +102,9 @@ class Held:
         if self.pipe is None or (missing and not encoder_names(self.pipe)):
             self.pipe = self._opened(encoders=bool(missing) or not encodes)
         if missing and family is not None:
-            self.texts.keep(self.key, missing, encode_prompts(self.pipe, family, self.spec.call, missing, device))
+            with refusals(self.spec.name):
+                encoded = encode_prompts(self.pipe, family, self.spec.call, missing, device)
+            self.texts.keep(self.key, missing, encoded)
         for encoder in encoder_names(self.pipe) if encodes else ():
             setattr(self.pipe, encoder, None)
 

@@ -10,6 +10,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from dynaxx.stage.memory import ran_out
+
 FASTER = 1.03
 """The least speed, over that without, for which a lever is kept."""
 ROUNDS, WARM = 5, 2
@@ -102,7 +104,7 @@ def choose(network: nn.Module, call: Call, names: tuple[str, ...], *, moves: boo
             lever.pull(network)
             took, other = _timed(network, call)
         except (RuntimeError, NotImplementedError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
+            if ran_out(error):
                 raise
             took, other = float("inf"), answer
         speeds[name] = before / took if _alike(other, answer) else 0.0

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from dynaxx.errors import RunError, SpecError
+from dynaxx.errors import SpecError
 from dynaxx.signal.random import Draws
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
@@ -20,6 +20,7 @@ from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
 from dynaxx.stage.pipeline.noising import hearing
 from dynaxx.stage.pipeline.open import dtype_of
+from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import Texts
 from dynaxx.stage.pipeline.tried import Tried
 from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
@@ -62,6 +63,10 @@ class Wrapped:
         """Bring what these prompts need to `device`."""
         self._ready(texts)
         self.held.fetch(device, texts)
+
+    def holds(self, device: torch.device) -> bool:
+        """Whether the weights are on the device, or come there block by block."""
+        return self.held.holds(device)
 
     def encodes(self, device: torch.device, texts: Sequence[str]) -> bool:
         """Whether encoders would come to `device` beside what stayed there, or is begun ahead."""
@@ -189,16 +194,17 @@ class Wrapped:
         Raises:
             RunError: if it refuses what it is called with.
         """
-        try:
+        with refusals(self.spec.name):
             return self.pipe(**given)
-        except (ValueError, TypeError) as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            fix = "Change `call`, `inputs` or `out` as it asks."
-            raise RunError(f"stage {self.spec.name!r}", f"the pipeline refuses ({said}).", fix) from error
 
     def _ask_aside(self, given: Mapping[str, Any]) -> Any:
         """Call the pipeline as the samples will, with other random numbers: theirs are not drawn twice."""
-        return self._ask({**given, "generator": [torch.Generator().manual_seed(0) for _ in given.get("generator", ())]})
+        others = (
+            {"generator": [torch.Generator().manual_seed(0) for _ in given["generator"]]}
+            if "generator" in given
+            else {}
+        )
+        return self._ask({**given, **others})
 
     def _pull(self, request: Request, given: Mapping[str, Any]) -> None:
         """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
