@@ -55,3 +55,33 @@ def test_a_set_that_is_paired_with_the_truth_has_less_of_chance():
     assert chance(paired) == pytest.approx(chance(alone) * 0.01 / 2, rel=0.2)
     assert strayed(paired) == 0.0
     assert strayed(Pair(x, truth, low + 0.2, low, excused=0.01)) == pytest.approx(0.03)
+
+
+def test_up_to_twice_of_what_chance_makes_nothing_is_explained():
+    base = Pair(signals("a"), signals("b"))
+    free, excess = chance(base), beyond_chance(base)
+    assert excess < free
+
+    def shifted(by):
+        return Pair(base.x + by, base.truth)
+
+    def undone(by):
+        return gone(base, shifted(by))
+
+    below = next(by for by in torch.linspace(0, 0.5, 500).tolist() if beyond_chance(shifted(by)) > 0.8 * free)
+    above = next(by for by in torch.linspace(0, 0.5, 500).tolist() if beyond_chance(shifted(by)) > 1.2 * free)
+    assert undone(below) == 0.0
+    assert undone(above) > 0
+
+
+@pytest.mark.parametrize(("strongest", "kind"), [("unheard", "prompt-ignored"), ("contrast", "contrast")])
+def test_a_stronger_sign_than_that_it_is_not_heard_is_explained_first(strongest, kind):
+    pair = Pair(0.6 * signals("a"), signals("b"))
+    assert explain(Suspect(pair, frozenset({"unheard", "contrast"}), strongest)).kind == kind
+
+
+def test_where_nothing_explains_a_stronger_sign_it_is_said_that_it_is_not_heard():
+    shift = torch.tensor([0.3, 0.0, -0.3]).reshape(3, 1, 1)
+    pair = Pair(0.5 * blur(signals("a"), 1.5) + shift, signals("b"))
+    assert explain(Suspect(pair, frozenset({"cast"}), "cast")).kind == "weights"
+    assert explain(Suspect(pair, frozenset({"cast", "unheard"}), "cast")).kind == "prompt-ignored"

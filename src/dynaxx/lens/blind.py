@@ -17,17 +17,20 @@ DEAF = 0.02
 """Below this share of the median change a part does not count."""
 
 
-def blind(bench: Bench, node: Node, answers: Tensor) -> float | None:
+def blind(bench: Bench, node: Node, answers: Tensor) -> float | str | None:
     """The share of the low grid that the stage does not look at; None where all or nothing seems to matter.
+
+    Where nothing was found and there are too few samples for all boxes, what was not tried and why.
 
     Sample i has one box of the grid replaced by its negative, boxes of a quarter and of half an axis by turns; its
     answer is held against `answers`, the one to the untouched input.
     """
     few = len(answers)
-    low = bench.low_of(node)[:few]
+    low, untried = bench.low_of(node)[:few], list[str]()
     for width in (1, 2):
         boxes = _boxes(tuple(low.shape[2:]), width)
         if len(boxes) * EACH > few:
+            untried.append(f"parts of {width} of {QUARTERS} along each axis ({len(boxes) * EACH} samples are needed)")
             continue
         changed = low.clone()
         for i in range(few):
@@ -38,7 +41,7 @@ def blind(bench: Bench, node: Node, answers: Tensor) -> float | None:
         deaf = by_box <= DEAF * by_box.median()
         if by_box.median() > 0 and deaf.any():
             return float(deaf.double().mean())
-    return None
+    return f"whether it looks at {' and '.join(untried)} was not tried" if untried else None
 
 
 def _boxes(size: tuple[int, ...], width: int) -> list[tuple[slice, ...]]:

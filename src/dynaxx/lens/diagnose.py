@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import final
 
 from dynaxx.lens.advice import advice, called
+from dynaxx.lens.alarms import ALPHA, alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.exam import Exam, suspect
 from dynaxx.lens.explain import Explanation, explain
 from dynaxx.lens.findings import Finding, Level, finite
 from dynaxx.lens.signs import Sign
-from dynaxx.metrics.family import holm
 
-ALPHA = 0.05
-"""The chance of any false alarm in a report."""
 WATCH = 0.5
 """The share of the least effect from which a sign is worth watching."""
 WORDS = {
@@ -67,13 +65,14 @@ class Diagnosis:
 
 
 def diagnose(bench: Bench, exams: Sequence[Exam]) -> list[Diagnosis]:
-    """Judge all signs of all nodes as one family, and explain the nodes that are at fault."""
-    adjusted = iter(holm([sign.p_value for exam in exams for sign in exam.signs]))
+    """Judge all signs of all nodes within the report's family, and explain the nodes that are at fault."""
+    adjusted = iter(alarms(bench).adjusted([sign.p_value for exam in exams for sign in exam.signs]))
     found = []
     for exam in exams:
         ps = tuple(next(adjusted) for _ in exam.signs)
-        alarms = frozenset(s.name for s, p in zip(exam.signs, ps, strict=True) if p < ALPHA and s.size >= 1)
-        found.append(Diagnosis(exam, ps, explain(suspect(bench, exam, alarms)) if alarms else None))
+        at_fault = [s for s, p in zip(exam.signs, ps, strict=True) if p < ALPHA and s.size >= 1]
+        held = [s.name for s in sorted(at_fault, key=lambda sign: -sign.size)]
+        found.append(Diagnosis(exam, ps, explain(suspect(bench, exam, held)) if held else None))
     return found
 
 
@@ -84,7 +83,7 @@ def findings(diagnosis: Diagnosis) -> list[Finding]:
         shown.append(_fault(diagnosis, diagnosis.explanation))
     for sign, p in _largest(diagnosis):
         shown.append(_sign(name, sign, p))
-    return shown
+    return [*shown, *diagnosis.exam.left_out]
 
 
 def _fault(diagnosis: Diagnosis, explanation: Explanation) -> Finding:

@@ -18,9 +18,10 @@ from typing import final
 
 from torch import Tensor
 
+from dynaxx.lens.alarms import alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.orders import orders
-from dynaxx.metrics.interval import Interval
+from dynaxx.metrics.interval import CONFIDENCE, Interval
 from dynaxx.metrics.pairwise import Pairwise
 from dynaxx.metrics.ratio import ratio
 from dynaxx.spec.graph import Node
@@ -29,7 +30,10 @@ from dynaxx.spec.graph import Node
 @final
 @dataclass(frozen=True)
 class ErrorTable:
-    """`entries[j][k]` for j = 0 .. K by node name; below the diagonal nodes are true themselves, and have the floor."""
+    """`entries[j][k]` for j = 0 .. K by node name; below the diagonal nodes are true themselves, and have the floor.
+
+    `sure_carry` is carry with intervals at the confidence at which alarms hold over the whole report.
+    """
 
     names: tuple[str, ...]
     entries: tuple[Mapping[str, Pairwise], ...]
@@ -37,6 +41,7 @@ class ErrorTable:
     gap: Mapping[str, Pairwise]
     share: Mapping[str, Pairwise]
     carry: Mapping[str, Interval]
+    sure_carry: Mapping[str, Interval]
 
     @property
     def score(self) -> Pairwise:
@@ -58,8 +63,12 @@ def error_table(bench: Bench) -> ErrorTable:
     entries = tables[main]
     gap = {name: entries[0][name] - own[name] for name in main}
     share = {name: _mean([_share(table, order, name, last) for order, table in tables.items()]) for name in main}
-    carry = {node.name: found for node in bench.later() if (found := _carry(bench, node)) is not None}
-    return ErrorTable(main, entries, own, gap, share, carry)
+    parts = {node.name: found for node in bench.later() if (found := _carried(bench, node)) is not None}
+    carry, sure = (
+        {name: ratio(top, bottom, confidence) for name, (top, bottom) in parts.items()}
+        for confidence in (CONFIDENCE, alarms(bench).confidence)
+    )
+    return ErrorTable(main, entries, own, gap, share, carry, sure)
 
 
 def _entries(bench: Bench, order: tuple[str, ...]) -> tuple[Mapping[str, Pairwise], ...]:
@@ -83,7 +92,8 @@ def _mean(parts: list[Pairwise]) -> Pairwise:
     return total * (1 / len(parts))
 
 
-def _carry(bench: Bench, node: Node) -> Interval | None:
+def _carried(bench: Bench, node: Node) -> tuple[Pairwise, Pairwise] | None:
+    """What a node carries on of an error, and what it received, both on the low grid."""
     before = next((other for other in bench.graph if other.name == bench.low(node).parents[0]), None)
     if before is None:
         return None
@@ -93,4 +103,4 @@ def _carry(bench: Bench, node: Node) -> Interval | None:
 
     received = distance(bench.joined(node, {**bench.given, **bench.chain}))
     chain, own = (distance(bench.down(x, node)) for x in (bench.chain[node.name], bench.own(node)))
-    return ratio(chain - own, received)
+    return chain - own, received

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from torch import Tensor
 
-from dynaxx.lens.asked import asked_otherwise
+from dynaxx.lens.asked import alike, asked_otherwise
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.blind import blind
 from dynaxx.lens.excuse import excused
 from dynaxx.lens.explain import Suspect
+from dynaxx.lens.findings import Finding
 from dynaxx.lens.misfit import Pair
+from dynaxx.lens.outcome import unasked
 from dynaxx.lens.pairing import pairing
 from dynaxx.lens.signs import DISTANCE, Sign, hidden, signs, strays
 from dynaxx.signal.resample import KERNELS
@@ -27,11 +30,12 @@ OTHER_SEED = 1_000_003
 @final
 @dataclass(frozen=True)
 class Exam:
-    """A node with its pair of answers and truth, and every sign that was looked for."""
+    """A node with its pair of answers and truth, every sign that was looked for, and why some were not."""
 
     node: Node
     pair: Pair
     signs: tuple[Sign, ...]
+    left_out: tuple[Finding, ...] = ()
 
 
 def examine(bench: Bench, node: Node) -> Exam:
@@ -48,19 +52,25 @@ def examine(bench: Bench, node: Node) -> Exam:
     if bench.truths and not node.inputs:
         found += asked_otherwise(bench, node, x)
         found += pairing(x, pair.truth) if bench.taps.prompts else ()
-    return Exam(node, pair, tuple(found))
+    return Exam(node, pair, tuple(found), tuple(_left_out(bench, node, len(x))))
 
 
-def suspect(bench: Bench, exam: Exam, alarms: frozenset[str]) -> Suspect:
-    """The node with the means to try it again on a few of the samples."""
+def _left_out(bench: Bench, node: Node, count: int) -> Iterator[Finding]:
+    if bench.truths and not node.inputs and (why := alike(bench, count)) is not None:
+        yield unasked("exam", node.name, "answers that do not change with what is asked for", why, at="unheard")
+
+
+def suspect(bench: Bench, exam: Exam, alarms: Sequence[str]) -> Suspect:
+    """The node with the means to try it again on a few of the samples; `alarms` are its signs, the strongest first."""
     node, few = exam.node, min(bench.few, len(exam.pair.x))
     if exam.pair.low is None:
-        return Suspect(exam.pair, alarms)
+        return Suspect(exam.pair, frozenset(alarms), strongest=alarms[0])
     low = exam.pair.low
     start = bench.on(node, low, rows=few)
     return Suspect(
         exam.pair,
-        alarms,
+        frozenset(alarms),
+        strongest=alarms[0],
         down=lambda x: bench.down(x, node),
         few=_pair(bench, node, start, few),
         rerun=lambda other: bench.on(node, other, rows=few),

@@ -56,16 +56,17 @@ class Suspect:
     """A stage under suspicion: its answers to true inputs, and the means to try it again on `few` of them.
 
     `down` shrinks answers to the low grid; `rerun` answers to other low inputs with the same random numbers, `again`
-    to the true ones with others; `blind` is the share of its low input that it does not look at.
+    to the true ones with others; `blind` is the share of its low input that it does not look at, or what was not tried.
     """
 
     pair: Pair
     alarms: frozenset[str]
+    strongest: str = ""
     down: Callable[[Tensor], Tensor] | None = None
     few: Pair | None = None
     rerun: Rerun | None = None
     again: Callable[[], Tensor] | None = None
-    blind: Callable[[], float | None] | None = None
+    blind: Callable[[], float | str | None] | None = None
     kernel: tuple[str, ...] = ()
 
     def changed(self, x: Tensor, pair: Pair | None = None) -> Pair:
@@ -74,11 +75,16 @@ class Suspect:
 
 
 def explain(suspect: Suspect) -> Explanation:
-    """The best explanation that counts, or `weights`: the stage itself answers wrongly in no simple way."""
+    """The best explanation that counts, or `weights`: the stage itself answers wrongly in no simple way.
+
+    That it does not hear what it is asked for is said first where no other sign is stronger, and else where nothing
+    else explains its answers.
+    """
     if "exchanged" in suspect.alarms:
         return _scored("prompt-ignored", "its answers are those to other prompts", 1.0)
-    if "unheard" in suspect.alarms:
-        return _scored("prompt-ignored", "its answers stay as they are when it is asked for something else", 1.0)
+    unheard = _scored("prompt-ignored", "its answers stay as they are when it is asked for something else", 1.0)
+    if suspect.strongest == "unheard":
+        return unheard
     if suspect.alarms <= {"hidden"}:
         return _scored("level", "the noise on its low input hides what it should follow", 1.0)
     found = [*_on_answers(suspect), *_places(suspect), *_noise(suspect)]
@@ -89,8 +95,9 @@ def explain(suspect: Suspect) -> Explanation:
         if _best(found).share < SURE:
             found += [*_on_input(suspect, found), *_hidden_noise(suspect)]
         if _best(found).share < ENOUGH:
-            found += _blind(suspect)
-    return _best(found)
+            return _blind(suspect, found)
+    best = _best(found)
+    return unheard if best.kind == "weights" and "unheard" in suspect.alarms else best
 
 
 def _best(found: Sequence[Explanation]) -> Explanation:
@@ -270,8 +277,12 @@ def _reaches_above(pair: Pair) -> bool:
     return float(excess) > implied / 2
 
 
-def _blind(suspect: Suspect) -> Iterator[Explanation]:
-    """A part of the low input that the stage does not look at."""
+def _blind(suspect: Suspect, found: Sequence[Explanation]) -> Explanation:
+    """A part of the low input that the stage does not look at; else the best of the rest, and what was not tried."""
     assert suspect.blind is not None
-    if (share := suspect.blind()) is not None and share <= MOST_AREA:
-        yield _scored("missing-patch", f"it does not look at {100 * share:.0f}% of its low input", 1.0)
+    share, rest = suspect.blind(), _best(found)
+    if isinstance(share, str):
+        return replace(rest, says=f"{rest.says}; {share}")
+    if share is not None and share <= MOST_AREA:
+        return _scored("missing-patch", f"it does not look at {100 * share:.0f}% of its low input", 1.0)
+    return rest

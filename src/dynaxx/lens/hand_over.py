@@ -12,6 +12,7 @@ A stage that adds detail of its own, or noise, leaves g as it is. One whose answ
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 from typing import Final
 
@@ -19,11 +20,13 @@ import torch
 from torch import Tensor
 
 from dynaxx.lens.advice import advice
+from dynaxx.lens.alarms import alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.crossing import Crossed, crossed, foreign
 from dynaxx.lens.findings import Finding
 from dynaxx.lens.heard import heard
 from dynaxx.lens.outcome import Outcome, finding, unasked
+from dynaxx.metrics.family import bonferroni
 from dynaxx.metrics.interval import Estimate
 from dynaxx.metrics.means import ratio_of_means
 from dynaxx.signal.resample import resample
@@ -55,7 +58,7 @@ def hand_over(bench: Bench, *, rows: int) -> Outcome:
         if isinstance(came, str):
             found.append(unasked(PROBE, node.name, "what comes back of its input", came))
         else:
-            found += _said(node, came, _level(bench, node, rows))
+            found += _said(node, came, _level(bench, node, rows), alarms(bench).confidence)
         if node not in bench.later():
             why = "its answers lie in another space than its input, or have other channels"
             found.append(unasked(PROBE, node.name, "consistency, restoration, gain", why, at="others"))
@@ -78,7 +81,8 @@ def _starts(call: object) -> bool:
     return isinstance(call, dict) and any(name in call for name in ("strength", "denoise_strength"))
 
 
-def _said(node: Node, came: Crossed, level: tuple[float, bool]) -> list[Finding]:
+def _said(node: Node, came: Crossed, level: tuple[float, bool], sure: float) -> list[Finding]:
+    """Order and scale, each judged at the confidence `sure`."""
     u, v = (_coarse(x).double() for x in (came.left, came.back))
     u, v = (x - x.mean(dim=0, keepdim=True) for x in (u, v))
     order = best_order(u, v)
@@ -87,7 +91,7 @@ def _said(node: Node, came: Crossed, level: tuple[float, bool]) -> list[Finding]
     if likeness < RESEMBLES:
         why = f"what comes back does not resemble it (a correlation of {likeness:.2f})"
         return [unasked(PROBE, node.name, name, why)]
-    return [_order(node, u, v, order), _scale(node, u[:, order], v, level)]
+    return [_order(node, u, v, sure), _scale(node, u[:, order], v, level, sure)]
 
 
 def _coarse(x: Tensor) -> Tensor:
@@ -123,20 +127,25 @@ def _shared(u: Tensor, v: Tensor) -> float:
     return float(_correlations(u, v)[_alive(u)].square().mean())
 
 
-def _order(node: Node, u: Tensor, v: Tensor, order: list[int]) -> Finding:
-    """How much more another order of the channels explains than their own, with a jackknife's interval."""
-    own = list(range(u.shape[1]))
+def _order(node: Node, u: Tensor, v: Tensor, sure: float) -> Finding:
+    """How much more another order of the channels explains than their own, with a jackknife's interval.
+
+    The order is chosen anew without each sample: what the choice itself owes to chance varies with it. The confidence
+    `sure` is shared by all orders that are chosen from.
+    """
+    order, own = best_order(u, v), list(range(u.shape[1]))
 
     def explained(keep: Tensor) -> float:
-        best, kept = (_shared(u[keep][:, o], v[keep]) for o in (order, own))
+        best, kept = (_shared(u[keep][:, o], v[keep]) for o in (best_order(u[keep], v[keep]), own))
         return max(1 - (1 - best) / max(1 - kept, 1e-12), 1 - kept / max(best, 1e-12))
 
     n = len(u)
     every = torch.arange(n)
     without = torch.tensor([explained(every[every != i]) for i in range(n)])
     variance = (n - 1) / n * float((without - without.mean()).square().sum())
-    share = Estimate(explained(every), variance, n).interval()
-    wrong = order != own and share.value >= EXPLAINED and share.low > 0
+    estimate = Estimate(explained(every), variance, n)
+    share = estimate.interval()
+    wrong = order != own and share.value >= EXPLAINED and estimate.interval(bonferroni(sure, _others(len(own)))).low > 0
     says = f"Its channels come back in the order {order}." if wrong else "Its channels come back in their order."
     return finding(
         PROBE, node.name, "the order of channels", share, unit="share", says=says, at="order", reference=0.0,
@@ -145,7 +154,12 @@ def _order(node: Node, u: Tensor, v: Tensor, order: list[int]) -> Finding:
     )  # fmt: skip
 
 
-def _scale(node: Node, u: Tensor, v: Tensor, level: tuple[float, bool]) -> Finding:
+def _others(channels: int) -> int:
+    """How many other orders are chosen from; of many channels, how many may be taken for another."""
+    return max(1, math.factorial(channels) - 1 if channels <= MOST_CHANNELS else channels * (channels - 1))
+
+
+def _scale(node: Node, u: Tensor, v: Tensor, level: tuple[float, bool], sure: float) -> Finding:
     (std, brought), grid = level, node.inputs["low"].grid
     power, noise = float(u.square().mean()), std**2 * u[0, 0].numel() / grid.sites  # it is averaged with the octave
     clean = max(power - noise, 0.0) if brought else power
@@ -153,9 +167,10 @@ def _scale(node: Node, u: Tensor, v: Tensor, level: tuple[float, bool]) -> Findi
     if least < HIDDEN:
         why = f"the noise on its input (std {std:.3g}) hides it"
         return unasked(PROBE, node.name, "the scale of what comes back", why, at="scale")
-    g = ratio_of_means((u * v).flatten(1).sum(1), u.square().flatten(1).sum(1))
+    top, bottom = (u * v).flatten(1).sum(1), u.square().flatten(1).sum(1)
+    g, ends = ratio_of_means(top, bottom), ratio_of_means(top, bottom, sure)
     low, high = least * (1 - SCALE_OFF), 1 + SCALE_OFF
-    off = g.value > high and g.low > 1 or g.value < low and g.high < least
+    off = g.value > high and ends.low > 1 or g.value < low and ends.high < least
     says = f"Its input comes back at {g.value:.2f} of its scale"
     says += f", where {least:.2f} to 1 is healthy." if off else "."
     kind = "contrast" if grid.space == PIXELS else "latent-scale"

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from dynaxx.lens.advice import advice
+from dynaxx.lens.alarms import alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.crossing import foreign
 from dynaxx.lens.findings import Finding
 from dynaxx.lens.heard import Heard, heard
 from dynaxx.lens.outcome import Outcome, finding, unasked
-from dynaxx.metrics.interval import Interval
+from dynaxx.metrics.interval import CONFIDENCE, Interval
 from dynaxx.metrics.means import mean_of
 from dynaxx.noise.units import UNITS, std_of
 from dynaxx.spec.families import FAMILIES, Knob
@@ -90,14 +91,15 @@ def _begun(bench: Bench, node: Node, listened: Heard) -> Finding | None:
     if found is None:
         return unasked(PROBE, node.name, NAME, "its noise leaves too little of it to measure the two apart", at="start")
     words = f"its walk begins as if at std {listened.std:.3g}, but the state there bears {found.value:.3g}"
-    judged = _judged(node, found, listened.std, words, at="start")
+    sure = noise_beside(listened.x_t, low, alarms(bench).confidence)
+    judged = _judged(node, found, listened.std, words, at="start", sure=sure)
     if judged.level == "healthy" and edge.noise is not None and _factor(found.value, edge.noise.std) > OFF:
         says = f"The edge says std {edge.noise.std:.3g}; the nearest level of its walk is {listened.std:.3g}."
         return replace(judged, level="watch", says=says, reference=edge.noise.std, advice="Let it walk in more steps.")
     return judged
 
 
-def noise_beside(x_t: Tensor, low: Tensor) -> Interval | None:
+def noise_beside(x_t: Tensor, low: Tensor, confidence: float = CONFIDENCE) -> Interval | None:
     """Sigma / alpha of `x_t = alpha u + sigma eps`, u and x_t `(n, C, *size)`; None where alpha is lost in it."""
     u, x = (s.double().flatten(1) for s in (low, x_t))
     square = u.square().sum(1).clamp_min(1e-12)
@@ -105,13 +107,16 @@ def noise_beside(x_t: Tensor, low: Tensor) -> Interval | None:
     left = (x - alpha * u).square().mean(1)
     if alpha <= LEFT * torch.sqrt(left.mean() / square.sum()):
         return None
-    ends = mean_of(left).interval()
+    ends = mean_of(left).interval(confidence)
     low_end, value, high = (math.sqrt(max(end, 0.0)) / float(alpha) for end in (ends.low, ends.value, ends.high))
-    return Interval(value, low_end, high, ends.n)
+    return Interval(value, low_end, high, ends.n, confidence)
 
 
-def _judged(node: Node, measured: Interval, stated: float, words: str, *, at: str) -> Finding:
-    off = measured.excludes(stated) and _factor(measured.value, stated) > OFF
+def _judged(
+    node: Node, measured: Interval, stated: float, words: str, *, at: str, sure: Interval | None = None
+) -> Finding:
+    """A level against the stated one; `sure` is its interval at the confidence of alarms, where it is not exact."""
+    off = (sure or measured).excludes(stated) and _factor(measured.value, stated) > OFF
     says = f"{words[0].upper()}{words[1:]}." if off else f"Its input bears the level that it is told, {stated:.3g}."
     return finding(
         PROBE, node.name, NAME, measured, unit="std", says=says, at=at, reference=stated, least=OFF,

@@ -11,6 +11,7 @@ from typing import Any, final
 import dynaxx
 from dynaxx.engine.cascade import Cascade
 from dynaxx.lens.against import against, against_cost
+from dynaxx.lens.alarms import alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.diagnose import Diagnosis, diagnose
 from dynaxx.lens.error_table import ErrorTable, error_table
@@ -108,7 +109,7 @@ class Look:
     def lensed(self) -> Lensed:
         """The report, once all steps are done."""
         method = {
-            "confidence": 0.95, "family": f"Holm over {sum(len(exam.signs) for exam in self.exams)} signs",
+            "confidence": 0.95, "family": alarms(self.bench).says(sum(len(exam.signs) for exam in self.exams)),
             "n": self.bench.taps.count, "seeds": [self.bench.taps.seed], "budget": self.budget,
             "features": self.bench.yardstick.name, "kernel": "gaussian, median heuristic on the reference",
             "data": self.bench.reference.name if self.bench.reference else None,

@@ -43,7 +43,10 @@ def strayed(pair: Pair) -> float:
 
 
 def gone(after: Pair, before: Pair) -> float:
-    """The share of a misfit that a change takes away, 1 where nothing is left but chance; 0 where chance was all."""
+    """The share of a misfit that a change takes away, 1 where nothing is left but chance.
+
+    Chance varies by about as much as it is: up to twice of it a misfit may be chance alone, and the share is 0.
+    """
     found = beyond_chance(before)
     return 1 - beyond_chance(after) / found if found > chance(before) else 0.0
 

@@ -15,15 +15,15 @@ from typing import final
 from torch import Tensor
 
 from dynaxx.engine.cascade import Cascade
+from dynaxx.lens.alarms import alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.findings import Axis, Curve, Level, Mark, Measure, Series, finite
 from dynaxx.lens.outcome import Outcome, finding
 from dynaxx.lens.settings import Setting
 from dynaxx.lens.signs import log_ratio
 from dynaxx.lens.spectra import FINE, TO_DB, finest
-from dynaxx.metrics.family import bonferroni
 from dynaxx.metrics.fidelity import mse
-from dynaxx.metrics.interval import CONFIDENCE, Interval
+from dynaxx.metrics.interval import Estimate, Interval
 from dynaxx.metrics.pairwise import Pairwise
 from dynaxx.spec.graph import Node
 
@@ -37,18 +37,20 @@ class Trial:
     """The cascade with one setting at one value: its score, and how much of the finest octave the node has, in dB."""
 
     score: Pairwise
-    detail: Interval
+    detail: Estimate
 
 
 def sweep(bench: Bench, setting: Setting, *, rows: int) -> Outcome:
-    """The score at every value, and a remedy where one beats the present value beyond its family-wise interval.
+    """The score at every value, and a remedy where one beats the present value beyond its interval.
 
     A gain is a fault that is large; of steps and starts also one that brings fine detail back to the truth's.
+    Gains and detail are judged at the confidence at which alarms hold over the whole report.
     """
     trials = {value: trial(bench, setting, value, rows=rows) for value in setting.values}
     now, best = trials[setting.now], min(trials, key=lambda value: trials[value].score.value)
-    gain = (now.score - trials[best].score).interval(bonferroni(CONFIDENCE, max(1, len(trials) - 1)))
-    mended = setting.kind == "steps" and _mends(now.detail, trials[best].detail)
+    sure = alarms(bench).confidence
+    gain = (now.score - trials[best].score).interval(sure)
+    mended = setting.kind == "steps" and _mends(now.detail.interval(sure), trials[best].detail.value)
     level = _level(gain, now.score.value, mended=mended)
     off = level != "healthy"
     found = finding(
@@ -70,10 +72,10 @@ def _level(gain: Interval, now: float, *, mended: bool) -> Level:
     return "watch" if gain.value > max(WORTH, SHARE * now) else "healthy"
 
 
-def _mends(now: Interval, then: Interval) -> bool:
+def _mends(now: Interval, then: float) -> bool:
     """Whether fine detail that is off by FINE dB for sure comes nearer to the truth's by as much."""
     off = max(now.low, -now.high)
-    return off > FINE and abs(then.value) < abs(now.value) - FINE
+    return off > FINE and abs(then) < abs(now.value) - FINE
 
 
 def _says(setting: Setting, trials: Mapping[float, Trial], best: float | None) -> str:
@@ -93,7 +95,7 @@ def trial(bench: Bench, setting: Setting, value: float, *, rows: int) -> Trial:
         cascade = cascade.with_settings({setting.full: setting.typed(value)})
     answers = bench.taps.chain(cascade=cascade, rows=range(rows))
     detail = log_ratio(finest(answers[node.name]), finest(bench.truths[node.name][:rows]), TO_DB)
-    return Trial(_score(bench, answers, node, rows), detail.interval())
+    return Trial(_score(bench, answers, node, rows), detail)
 
 
 def score(bench: Bench, cascade: Cascade, node: Node, *, rows: int) -> Pairwise:
@@ -122,7 +124,7 @@ def _curves(setting: Setting, trials: Mapping[float, Trial], best: float) -> Ite
     marks += [Mark(end, "trained range", "limit") for end in setting.limits or ()]
     lines = {"": [found.score.interval() for found in trials.values()]}
     if setting.kind == "steps":
-        lines[".detail"] = [found.detail for found in trials.values()]
+        lines[".detail"] = [found.detail.interval() for found in trials.values()]
     for part, ends in lines.items():
         line = Series(
             "finest octave" if part else "J", "measured", tuple(trials), tuple(finite(i.value) for i in ends),

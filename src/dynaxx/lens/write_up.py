@@ -79,9 +79,11 @@ def _exam_findings(bench: Bench, diagnoses: Sequence[Diagnosis]) -> list[Finding
 
 def _carries(table: ErrorTable | None) -> list[Finding]:
     """Stages that make what they receive worse."""
+    if table is None:
+        return []
     found = []
-    for name, carry in (table.carry if table else {}).items():
-        measure, bad = Measure.of(carry), carry.low > CARRY
+    for name, carry in table.carry.items():
+        measure, bad = Measure.of(carry), table.sure_carry[name].low > CARRY
         says = f"{name} carries {carry.value:.2g} of the error that it receives on."
         if measure.low is None:
             says = f"What {name} receives is too near the truth to say what it makes of errors."
