@@ -73,7 +73,8 @@ class Bench:
     ) -> Tensor:
         """The node's answers to another low input, all else as it is; of the first `rows` samples where not all.
 
-        Where the low input is joined from several signals, each of them is `low`: joined, they are it.
+        Where the low input is joined from several signals, each of them is `low`. Joined, they are it: `mean` and
+        `weighted` divide by the sum of weights, the shares of `mask` sum to 1, and `bands` part all frequencies.
         """
         count = len(low) if rows is None else rows
         given = {name: x[:count] for name, x in self.given.items()}
