@@ -11,7 +11,7 @@ import exact_pipelines
 import pytest
 import tiny_pipelines
 import torch
-from family_cascades import FAMILIES
+from family_cascades import FAMILIES, deepfloyd
 from safetensors.torch import load_file, save_file
 
 from dynaxx import Cascade
@@ -44,19 +44,7 @@ stages:
     call: {num_inference_steps: 2}
     out: {scale: 4}
 """
-IF = """\
-name: deepfloyd
-condition: {text: {}}
-stages:
-  - {name: one, role: base, kind: pipeline, load: if-1, out: {size: [16, 16]}, call: {num_inference_steps: 6}}
-  - name: two
-    role: bridge
-    kind: pipeline
-    load: if-2
-    inputs: {low: {from: one, noise: {std: 0.05, form: preserving}}}
-    call: {num_inference_steps: 2}
-    out: {scale: 2}
-"""
+IF = deepfloyd(size=16, steps=6, std=0.05)
 LATENTS = """\
 name: latents
 condition: {{text: {{}}}}

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-IF = """\
+DEEPFLOYD = """\
 name: deepfloyd
 condition: {text: {}}
 stages:
-  - {name: one, role: base, kind: pipeline, load: if-1, out: {size: [8, 8]}, call: {num_inference_steps: 3}}
+  - {name: one, role: base, kind: pipeline, load: if-1, out: {size: [SIZE, SIZE]}, call: {num_inference_steps: STEPS}}
   - name: two
     role: bridge
     kind: pipeline
     load: if-2
-    inputs: {low: {from: one, noise: {std: 0.427, form: preserving}}}
-    call: {num_inference_steps: 2, guidance_scale: 4.0, negative_prompt: blurry}
+    inputs: {low: {from: one, noise: {std: STD, form: preserving}}}
+    call: {num_inference_steps: 2, MORE}
     out: {scale: {hw: 2}}
+"""
+
+
+def deepfloyd(*, size: int, steps: int, std: float, more: str = "") -> str:
+    """Its first two stages; `more` goes into the call of the second."""
+    said = {"SIZE": f"{size}", "STEPS": f"{steps}", "STD": f"{std}", ", MORE": f", {more}" if more else ""}
+    text = DEEPFLOYD
+    for place, words in said.items():
+        text = text.replace(place, words)
+    return text
+
+
+IF = (
+    deepfloyd(size=8, steps=3, std=0.427, more="guidance_scale: 4.0, negative_prompt: blurry")
+    + """\
   - {name: three, role: refine, kind: pipeline, load: x4, from: two, call: {num_inference_steps: 2}, out: {scale: 4}}
 """
+)
 SDXL = """\
 name: sdxl
 condition: {text: {}}
