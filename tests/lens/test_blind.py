@@ -6,9 +6,10 @@ import beds
 import faults
 
 from dynaxx.lens.blind import blind
-from dynaxx.lens.explain import Suspect, explain
+from dynaxx.lens.explain import explain
 from dynaxx.lens.misfit import Pair
 from dynaxx.lens.open import Options, look
+from dynaxx.lens.suspect import Suspect
 from dynaxx.signal.random import Draws
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from dynaxx.lens.advice import advice
-from dynaxx.lens.explain import Suspect, explain
+from dynaxx.lens.explain import explain
 from dynaxx.lens.misfit import Pair, beyond_chance, chance, gone, strayed
+from dynaxx.lens.suspect import Suspect
 from dynaxx.lens.undo import fitted
 from dynaxx.signal.blur import blur
 from dynaxx.signal.random import Draws

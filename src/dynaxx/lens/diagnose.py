@@ -10,9 +10,10 @@ from dynaxx.lens.advice import advice, called
 from dynaxx.lens.alarms import ALPHA, alarms
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.exam import Exam, suspect
-from dynaxx.lens.explain import Explanation, explain
+from dynaxx.lens.explain import explain
 from dynaxx.lens.findings import Finding, Level, finite
 from dynaxx.lens.signs import Sign
+from dynaxx.lens.suspect import Explanation
 
 WATCH = 0.5
 """The share of the least effect from which a sign is worth watching."""

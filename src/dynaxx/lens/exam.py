@@ -12,12 +12,12 @@ from dynaxx.lens.asked import alike, asked_otherwise
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.blind import blind
 from dynaxx.lens.excuse import excused
-from dynaxx.lens.explain import Suspect
 from dynaxx.lens.findings import Finding
 from dynaxx.lens.misfit import Pair
 from dynaxx.lens.outcome import unasked
 from dynaxx.lens.pairing import pairing
 from dynaxx.lens.signs import DISTANCE, Sign, hidden, signs, strays
+from dynaxx.lens.suspect import Suspect
 from dynaxx.signal.resample import KERNELS
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grids import kernels
