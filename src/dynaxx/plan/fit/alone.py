@@ -7,7 +7,7 @@ from dynaxx.spec.grid import PIXELS, by_x
 
 TEXT_KEYS = {"LTX": "caption_channels", "Wan": "text_dim"}
 PAIRED = ("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline")
-"""Pipelines that read two text encoders; the refiner reads the second alone."""
+"""Pipelines that read two text encoders; the refiner reads the second alone, also where it fills a mask."""
 
 
 def axes(at: Place) -> Rule:
@@ -92,7 +92,8 @@ def text_width(at: Place) -> Rule:
 
 def encoders(at: Place) -> Rule:
     """SDXL's base reads two encoders; a folder with one is that of a refiner, or of another family."""
-    if at.facts.pipeline in PAIRED:
+    fills = at.facts.pipeline.endswith("InpaintPipeline") and at.facts.index.get("requires_aesthetics_score")
+    if at.facts.pipeline in PAIRED and not fills:
         count = sum(name in at.facts.parts for name in ("text_encoder", "text_encoder_2"))
         fix = "Leave `pipeline` out, or load a base."
         yield at.says("text encoders", count, 2, fix, key="pipeline" if at.stage.pipeline else "load")

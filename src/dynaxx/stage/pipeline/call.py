@@ -122,7 +122,7 @@ def output(family: Family, grid: Grid) -> dict[str, Any]:
 
 def answer(pipe: Any, family: Family, grid: Grid, given: Any) -> Tensor:
     """The pipeline's answer as a signal of ours: `B C H W` or `B C T H W`, pixels in [-1, 1]."""
-    x = given[0] if isinstance(given, tuple) else given
+    x = given if isinstance(given, Tensor) else given[0]  # SDXL's inpainting gives latents as an output with names
     assert isinstance(x, Tensor)
     if grid.space != PIXELS:
         return unpacked(pipe, x, grid)

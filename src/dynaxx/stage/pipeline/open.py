@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from dynaxx.errors import MissingExtraError, RunError, SpecError
-from dynaxx.spec.facts import INDEX
+from dynaxx.spec.facts import INDEX, folder_of
 from dynaxx.spec.problem import did_you_mean
 from dynaxx.spec.stage import AdapterSpec, PipelineStage
 from dynaxx.stage.pipeline.cache import keep_answers
@@ -34,7 +35,7 @@ def open_pipeline(
     try:
         pipe = found.from_pretrained(
             place_of(spec.load, root), torch_dtype=dtype_of(spec), variant=spec.variant, use_safetensors=True,
-            local_files_only=not allow_download, **(have or {}),
+            local_files_only=not allow_download, **{**_left_out(spec, found, root), **(have or {})},
         )  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         fix = "Name a folder that diffusers wrote (`load`), with safetensors, or allow downloads."
@@ -46,6 +47,15 @@ def open_pipeline(
     keep_answers(pipe, spec)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _left_out(spec: PipelineStage, found: Any, root: Path | None) -> dict[str, None]:
+    """The parts that a folder says it has not, where another class than its own may insist on them."""
+    folder = folder_of(spec.load, root) if spec.pipeline else None
+    if folder is None or not (folder / INDEX).is_file():
+        return {}
+    takes, index = inspect.signature(found.__init__).parameters, json.loads((folder / INDEX).read_text("utf-8"))
+    return {name: None for name, part in index.items() if part == [None, None] and name in takes}
 
 
 def place_of(load: str, root: Path | None) -> str:
