@@ -134,8 +134,6 @@ def _pretrained(name: str) -> Answer:
         table(console, heads, [_published_row(stage) for stage in data["stages"]])
         for stage in data["stages"]:
             console.print(f"{stage['name']}: {stage['source']}", markup=False, soft_wrap=True)
-        for stage in data["missing"]:
-            console.print(f"not known: {stage['name']}: {stage['why']}", markup=False, soft_wrap=True)
 
     return Answer(data, show)
 

@@ -46,7 +46,7 @@ def evaluation(network: nn.Module, batch: int, size: tuple[int, ...]) -> Callabl
     x = like.new_zeros(batch, config["in_channels"], *size)
     text = like.new_zeros(batch, TOKENS, _text_width(config))
     given: dict[str, Any] = {"encoder_hidden_states": text, "return_dict": False}
-    if config.get("num_class_embeds"):
+    if config.get("num_class_embeds") or config.get("class_embed_type") == "timestep":
         given["class_labels"] = torch.zeros(batch, dtype=torch.int64, device="meta")
     if config.get("addition_embed_type") == "text_time":
         width = config["projection_class_embeddings_input_dim"]
