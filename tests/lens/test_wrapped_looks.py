@@ -11,6 +11,7 @@ import exact_pipelines
 import pytest
 import tiny_pipelines
 import torch
+from diffusers import LTXVideoTransformer3DModel
 from family_cascades import FAMILIES, deepfloyd
 from safetensors.torch import load_file, save_file
 
@@ -45,6 +46,31 @@ stages:
     out: {scale: 4}
 """
 IF = deepfloyd(size=16, steps=6, std=0.05)
+SD_X2 = """\
+name: sd-x2
+condition: {text: {}}
+codecs: {sd: {load: sd/vae, scale: 0.18215, factor: 2}}
+stages:
+  - {name: base, role: base, kind: pipeline, load: sd, call: {num_inference_steps: 4},
+     out: {channels: 4, size: [8, 8], space: sd}}
+  - {name: upscaler, role: refine, kind: pipeline, load: sd-x2, from: base,
+     call: {num_inference_steps: 10, guidance_scale: 0}, out: {scale: 4}}
+"""
+LTX = """\
+name: ltx
+condition: {text: {}}
+codecs: {ltx: {load: ltx/vae, channels: 8}}
+stages:
+  - {name: base, role: base, kind: pipeline, load: ltx, call: {num_inference_steps: 2},
+     out: {channels: 8, size: [2, 8, 8], space: ltx}}
+  - name: refine
+    role: refine
+    kind: pipeline
+    load: ltx-refine
+    inputs: {low: {from: base, via: start, noise: {std: 0.224}}}
+    call: {num_inference_steps: 20}
+    out: {channels: 8, scale: 1, space: ltx}
+"""
 LATENTS = """\
 name: latents
 condition: {{text: {{}}}}
@@ -55,7 +81,13 @@ stages:
   - {{name: refine, role: refine, kind: pipeline, load: ltx-refine, call: {{num_inference_steps: {steps}}},
      inputs: {{low: {{from: ours, via: start, noise: {{std: {std}}}}}}}, out: {{size: [5, 32, 32]}}}}
 """
-CASCADES = {"sdxl": (SDXL, ("sdxl", "sdxl-refiner")), "x4": (X4, ("sd", "x4")), "if": (IF, ("if-1", "if-2"))}
+CASCADES = {
+    "sdxl": (SDXL, ("sdxl", "sdxl-refiner")),
+    "x4": (X4, ("sd", "x4")),
+    "if": (IF, ("if-1", "if-2")),
+    "sd-x2": (SD_X2, ("sd", "sd-x2")),
+    "ltx": (LTX, ("ltx", "ltx-refine")),
+}
 Plant = Callable[[Path], None]
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -100,9 +132,33 @@ def reordered(folder: str, name: str, *, last: int | None = None) -> Plant:
     return plant
 
 
+def other_codec(folder: str, scale: float) -> Plant:
+    """The codec of another release, made for latents at another scale, whose configuration does not say so."""
+
+    def plant(zoo: Path) -> None:
+        exact_pipelines.vae(scale).save_pretrained(zoo / folder)
+        unsaid(f"{folder}/config.json", "scaling_factor")(zoo)
+
+    return plant
+
+
+def other_latents(mix: torch.Tensor) -> Plant:
+    """A transformer made for the latents of another release: what it takes for clean is `mix` of the noisy ones."""
+
+    def plant(zoo: Path) -> None:
+        network = LTXVideoTransformer3DModel.from_pretrained(zoo / "ltx-refine" / "transformer")
+        exact_pipelines.finishes(network, mix).save_pretrained(zoo / "ltx-refine" / "transformer")
+
+    return plant
+
+
 PLANTED: list[tuple[str, Plant, str, str]] = [
     ("sdxl", unsaid("sdxl-refiner/vae/config.json", "scaling_factor"), "refiner", "latent-scale"),
     ("sdxl", reordered("sdxl-refiner/vae", "decoder.conv_out.weight"), "refiner", "channel-order"),
+    ("sd-x2", other_codec("sd-x2/vae", 0.13025), "upscaler", "latent-scale"),
+    ("sd-x2", reordered("sd-x2/vae", "decoder.conv_out.weight"), "upscaler", "channel-order"),
+    ("ltx", other_latents(0.5 * torch.eye(8)), "refine", "latent-scale"),
+    ("ltx", other_latents(torch.eye(8).roll(1, 0)), "refine", "channel-order"),
     ("x4", unsaid("x4/low_res_scheduler/scheduler_config.json", "beta_schedule"), "upscaler", "level-unit"),
     ("x4", reordered("x4/unet", "conv_in.weight", last=3), "upscaler", "channel-order"),
     ("if", unsaid("if-2/image_noising_scheduler/scheduler_config.json", "beta_schedule"), "two", "level-unit"),

@@ -26,9 +26,9 @@ CONTRAST = 0.4
 def silent(network: nn.Module) -> None:
     """Every residual branch adds nothing."""
     for name, part in network.named_modules():
-        if name.endswith(("conv2", "proj_out")) or name.endswith("to_out.0"):
-            nn.init.zeros_(part.weight)
-            nn.init.zeros_(part.bias)
+        if name.endswith(("conv2", "proj_out", "to_out.0", "net.2")):
+            for x in part.parameters():  # some have no bias
+                nn.init.zeros_(x)
 
 
 SHARP = torch.tensor([0.0, 1.0, 0.0])
@@ -66,8 +66,8 @@ def averages(conv: Any) -> None:
 
 def keeps(conv: Any, first: int = 0) -> None:
     """Channel c of the answer is channel `first + c`."""
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)
+    for x in conv.parameters():
+        nn.init.zeros_(x)
     middle = [n // 2 for n in conv.weight.shape[2:]]
     for channel in range(conv.weight.shape[0]):
         conv.weight.data[(channel, first + channel, *middle)] = 1.0
@@ -144,6 +144,59 @@ def x4() -> Any:
     return _with(pipe, vae(0.08333, blocks=3), network, beside(1 / CONTRAST, 4), scheduler)
 
 
+SETTLES = 3.0
+"""How firmly the x2 upscaler's walk draws to its low input: e^(-pi / 2 of it) of the noise is left."""
+
+
+@torch.no_grad()
+def x2() -> Any:
+    """It answers with its low input, doubled in size.
+
+    The pipeline makes an estimate x / (s^2 + 1) + s F / sqrt(s^2 + 1) at level s; where the network answers with
+    F = k (low - x / sqrt(s^2 + 1)), the walk ends within e^(-k pi / 2) of the low input.
+    """
+    pipe = tiny.sd_x2()
+    network = pipe.unet
+    silent(network)
+    nn.init.zeros_(network.conv_in.weight)
+    nn.init.zeros_(network.conv_in.bias)
+    for channel in range(4):
+        network.conv_in.weight.data[channel, channel] = -SETTLES
+        network.conv_in.weight.data[channel, 4 + channel] = SETTLES
+    keeps(network.up_blocks[-1].resnets[-1].conv_shortcut, first=network.conv_in.weight.shape[0])
+    keeps(network.conv_out)
+    pipe.register_modules(vae=vae(0.18215))
+    return pipe
+
+
+LTX_SIGMA = 0.183
+"""Of the last of twenty steps of LTX."""
+
+
+@torch.no_grad()
+def finishes(network: Any, mix: Tensor) -> Any:
+    """An LTX transformer that takes `mix` of x + std eps for the clean latents: right in a walk of that one step alone.
+
+    The last norm's mean and scale are fixed by a large constant and by negatives, as a picture's are.
+    """
+    count, width = mix.shape[0], network.proj_in.out_features
+    silent(network)
+    for x in (*network.proj_in.parameters(), *network.time_embed.parameters(), network.scale_shift_table):
+        nn.init.zeros_(x)
+    own = torch.eye(count)
+    network.proj_in.weight.data[: 2 * count] = torch.cat([own, -own])
+    network.proj_in.bias.data[-1] = LARGE
+    answer = (own - mix / (1 - LTX_SIGMA)) / LTX_SIGMA * LARGE * (width - 1) ** 0.5 / width / 2
+    network.proj_out.weight.data[:, : 2 * count] = torch.cat([answer, -answer], dim=1)
+    return network
+
+
+def ltx_refine() -> Any:
+    pipe = tiny.ltx_refine()
+    finishes(pipe.transformer, torch.eye(8))
+    return pipe
+
+
 def if_base() -> Any:
     pipe = tiny.if_base()
     return _with(pipe, None, _like(pipe.unet), noisy(0.6, 3), _sampled(pipe.scheduler), SOFT)
@@ -173,7 +226,8 @@ def _with(pipe: Any, codec: Any, network: Any, gains: Tensor, scheduler: Any, ke
 
 
 BUILDERS: dict[str, Callable[[], Any]] = {
-    "sd": sd_base, "x4": x4, "sdxl": sdxl_base, "sdxl-refiner": sdxl_refiner, "if-1": if_base, "if-2": if_super,
+    "sd": sd_base, "sd-x2": x2, "x4": x4, "sdxl": sdxl_base, "sdxl-refiner": sdxl_refiner, "if-1": if_base,
+    "if-2": if_super, "ltx": tiny.ltx_base, "ltx-refine": ltx_refine,
 }  # fmt: skip
 
 
