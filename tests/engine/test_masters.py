@@ -5,6 +5,7 @@ A GPU's part in it is played by the CPU: only where weights lie is another.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from dynaxx import Cascade
 from dynaxx.engine import move
 from dynaxx.engine.runtime import Runtime
 from dynaxx.spec.files import parse
-from dynaxx.stage.pipeline import held
+from dynaxx.stage.pinned import Pinned
+from dynaxx.stage.pipeline import coming, held
 
 STAGES: list[dict[str, Any]] = [
     {"name": "base", "role": "base", "kind": "pipeline", "load": "sd", "out": {"size": [16, 16]}},
@@ -99,6 +101,36 @@ def test_weights_are_brought_ahead_only_where_there_is_room(
     for room, brought in ((need - 1, 0), (need, 1), (None, 2)):
         up.ahead(torch.device("cpu"), room)
         assert len(began) == brought
+
+
+def test_in_a_first_run_the_next_master_is_made_beside_the_work(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers: list[bool] = []
+
+    class Watched(Pinned):  # type: ignore[misc]
+        def __init__(self, modules: Any) -> None:
+            makers.append(threading.current_thread() is threading.main_thread())
+            super().__init__(modules)
+
+    for module in (held, coming):
+        monkeypatch.setattr(module, "Pinned", Watched)
+    live = cascade(tmp_path)
+    first = live.sample("a red apple", seed=1)
+    assert makers == [True, False], "the first stage's is made when it is fetched, the second's while the first runs"
+    assert torch.equal(live.sample("a red apple", seed=1).x, first.x)
+    assert len(makers) == 2
+
+    left = cascade(tmp_path)
+    up: Any = left.stages["up"]
+    up.encode_prompts(torch.device("cpu"), ["a red apple"])
+    for _ in range(2):
+        up.ahead(torch.device("cpu"), None)
+    up.evict()
+    assert makers[2:] == [False], "what was begun is taken up, whatever comes next"
+    assert (up.held.master.on, up.held.master.towards) == (None, None)
+    assert torch.equal(left.sample("a red apple", seed=1).x, first.x)
+    assert makers[3:] == [True], "the first stage's"
 
 
 def test_weights_that_stayed_are_not_counted_as_moved(tmp_path: Path, opened: list[str]) -> None:

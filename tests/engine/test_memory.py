@@ -19,6 +19,7 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.mapped import Mapped
+from dynaxx.stage.pipeline.wrapped import Wrapped
 from dynaxx.stage.stage import Request
 
 LARGE = Path(__file__).with_name("large_stages.py")
@@ -65,6 +66,19 @@ def test_weights_that_are_there_are_not_counted_as_moved(tmp_path: Path) -> None
         )
         assert all(first) == (name != "ours, in memory"), name
         assert sum(map(bool, second)) == again, name
+
+
+def test_weights_go_with_their_stage_whoever_holds_the_pipeline(tmp_path: Path) -> None:
+    saved("sd", tmp_path)
+    stage = {"name": "base", "role": "base", "kind": "pipeline", "load": "sd", "call": {"num_inference_steps": 2}}
+    spec = parse({"name": "x", "condition": {"text": {}}, "stages": [stage | {"out": {"size": [16, 16]}}]})
+    live = Cascade.from_spec(spec, root=tmp_path)
+    first, wrapped = live.sample("a red apple").x, live.stages["base"]
+    assert isinstance(wrapped, Wrapped)
+    pipe = wrapped.pipe
+    wrapped.evict()
+    assert sum(x.numel() for part in (pipe.unet, pipe.vae) for x in part.parameters()) == 0
+    assert torch.equal(live.sample("a red apple").x, first)
 
 
 def test_streamed_blocks_give_the_same_sample(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
@@ -11,8 +12,9 @@ import torch
 from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
-from dynaxx.stage.mapped import give_back, lie_on, read_ahead
+from dynaxx.stage.mapped import empty, give_back, lie_on, read_ahead
 from dynaxx.stage.pinned import Pinned
+from dynaxx.stage.pipeline.coming import Coming
 from dynaxx.stage.pipeline.open import class_name, dtype_of, held_bytes, open_pipeline, pipeline_class
 from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
@@ -41,6 +43,7 @@ class Held:
         self.hands, self.allow_download, self.keeps = hands, allow_download, keeps
         self.pipe: Any = None
         self.master: Pinned | None = None
+        self._coming = Coming()
         self.streams = False
         self.key = f"{spec.name} {id(self)}"
         self._folder = folder_of(spec.load, root)
@@ -52,8 +55,8 @@ class Held:
         They are dropped as soon as they have done their work.
         """
         self._prepared(device, texts)
-        if self.keeps and on_its_own(device) and self.master is None:
-            self.master = Pinned(part for part in self.pipe.components.values() if isinstance(part, torch.nn.Module))
+        if self._pins(device) and self.master is None:
+            self.master = Pinned(self._modules())
         self.master.finish(device) if self.master else self.pipe.to(device)
 
     def holds(self, device: torch.device) -> bool:
@@ -62,14 +65,14 @@ class Held:
             return self.streams
         if self.master is not None:
             return self.master.on == device
-        return all(lie_on(part, device) for part in self.pipe.components.values() if isinstance(part, torch.nn.Module))
+        return all(lie_on(part, device) for part in self._modules())
 
     def encodes(self, device: torch.device, texts: Sequence[str]) -> bool:
         """Whether encoders would come to `device` beside what stayed there, or is begun ahead.
 
         Unknown, and so true, before the files are on this machine.
         """
-        if not (self.keeps and on_its_own(device)):
+        if not self._pins(device):
             return False
         if self._folder is None:
             return True
@@ -93,6 +96,7 @@ class Held:
 
     def _prepared(self, device: torch.device, texts: Sequence[str]) -> None:
         """Open the pipeline, have the prompts encoded, drop the encoders."""
+        self._settle()
         if self.pipe is None and self._folder is None:  # not on this machine before it is opened
             self.pipe = self._opened(encoders=True)
             self._folder = folder_of(self.spec.load, self.root)
@@ -110,20 +114,30 @@ class Held:
 
     def evict(self) -> None:
         """Let go of the weights: of a device's copy where there is a master, else of the pipeline as a whole."""
+        self._settle()
         if self.master is not None:
             self.master.drop()
             return
+        empty(self._modules())
+        if self.streams:
+            gc.collect()  # what moves its blocks holds copies of them
         self.pipe, self.streams = None, False
         give_back()
 
     def close(self) -> None:
         """Let go of the pipeline and of its master, to open another in its place."""
+        self._settle()
         self.master = None
         self.evict()
 
     def ahead(self, device: torch.device, room_bytes: int | None) -> None:
-        """Begin to copy the master to the device where it has room; without one, have the system read the files."""
-        if self.master is None:
+        """Begin to copy the master to the device where it has room; without one, begin to make it.
+
+        Where none is needed, or the pipeline is not open, the system is asked to read the files.
+        """
+        if self.master is None and self.pipe is not None and self._pins(device):
+            self._coming.begin(self._modules())
+        elif self.master is None:
             read_ahead(self._weights())
         elif room_bytes is None or self.master.weights_bytes <= room_bytes:
             self.master.begin(device)
@@ -142,6 +156,18 @@ class Held:
                 )  # fmt: skip
             elif isinstance(part, torch.nn.Module):
                 part.to(device)
+
+    def _pins(self, device: torch.device) -> bool:
+        """Whether weights that leave the device stay in memory beside it."""
+        return self.keeps and on_its_own(device)
+
+    def _settle(self) -> None:
+        """Take up the master that is on its way."""
+        self.master = self._coming.take() or self.master
+
+    def _modules(self) -> list[torch.nn.Module]:
+        parts = self.pipe.components.values() if self.pipe is not None else ()
+        return [part for part in parts if isinstance(part, torch.nn.Module)]
 
     @property
     def weights_bytes(self) -> int | None:
