@@ -121,9 +121,9 @@ for i in range(10):
 
 
 def made_up_clock():
-    """A machine of one probe each: a prediction that is surely wrong."""
-    point = Surface.of([(1.0,), (9.0,)], [1e-6, 1e-5])
-    shaped = Surface.of([(2.0, 2.0, 5.0), (3.0, 3.0, 6.0)], [1e-5, 1e-4])
+    """A machine of one probe each, a thousand times as slow as any: a prediction that is surely wrong."""
+    point = Surface.of([(1.0,), (9.0,)], [1e-3, 1e-2])
+    shaped = Surface.of([(2.0, 2.0, 5.0), (3.0, 3.0, 6.0)], [1e-2, 1e-1])
     return ProbedClock("made up", {"pointwise": point, "conv-2d-3-1": shaped, "mm": shaped}, Fit(), Fit())
 
 

@@ -20,12 +20,17 @@ PLACEMENTS: tuple[Placement, ...] = ("resident", "one-at-a-time")
 @final
 @dataclass(frozen=True)
 class Way:
-    """A placement and a batch: memory of the run, and the time of one sample of it."""
+    """A placement and a batch: memory of the run, the time of one sample of it, and the weights that come anew.
+
+    `fetched_bytes` of weights have to be fetched again for every run, since they were let go of; how long that takes
+    depends on where they lie, and is not in `latency_s`.
+    """
 
     placement: Placement
     batch: int
     peak_bytes: float
     latency_s: Interval
+    fetched_bytes: int = 0
 
 
 def ways(
@@ -37,9 +42,9 @@ def ways(
     on_cpu: bool,
     build: Building | None = None,
 ) -> list[Way]:
-    """The front of memory and latency of a run of so many samples, least memory first; empty where stages are unknown.
+    """The front of memory, latency and weights fetched of a run of so many samples, least memory first.
 
-    What fetching weights takes, where stages come one at a time, is not counted.
+    Fetching is not free, so that one at a time does not beat what stays. Empty where stages are unknown.
     """
     found: list[Way] = []
     for placement in PLACEMENTS if len(graph) > 1 else PLACEMENTS[:1]:
@@ -50,9 +55,15 @@ def ways(
             latency = _seconds(teller, run)
             if latency is None:
                 return []
-            found.append(Way(placement, batch, run.peak_bytes, latency.times(1 / samples)))
+            found.append(Way(placement, batch, run.peak_bytes, latency.times(1 / samples), fetched_bytes(run)))
     kept = [one for one in found if not any(_beats(other, one) for other in found)]
     return sorted(kept, key=lambda one: one.peak_bytes)
+
+
+def fetched_bytes(run: RunPlan) -> int:
+    """The weights that a run lets go of, and that the next one has to fetch again."""
+    weights = {one.node.stage.name: one.weights for one in run.nodes}
+    return sum(weights[event.name] for event in run.events if event.kind == "evict")
 
 
 def _seconds(teller: Teller, run: RunPlan) -> Interval | None:
@@ -72,5 +83,10 @@ def _batches(samples: int) -> list[int]:
 
 
 def _beats(a: Way, b: Way) -> bool:
-    no_worse = a.peak_bytes <= b.peak_bytes and a.latency_s.value <= b.latency_s.value
-    return no_worse and (a.peak_bytes < b.peak_bytes or a.latency_s.value < b.latency_s.value)
+    """Whether `a` is nowhere worse and somewhere better."""
+    ours, theirs = _costs(a), _costs(b)
+    return ours != theirs and all(mine <= other for mine, other in zip(ours, theirs, strict=True))
+
+
+def _costs(one: Way) -> tuple[float, float, int]:
+    return one.peak_bytes, one.latency_s.value, one.fetched_bytes

@@ -81,24 +81,30 @@ def _latest_end_s(nodes: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _curve(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The front of memory and time, and where the plan lies."""
-    ways = plan["ways"]
-    series = {
-        "name": "a sample", "role": "measured", "x": [way["peak_bytes"] / GIB for way in ways],
-        "y": [way["latency_s"]["value"] for way in ways], "low": [way["latency_s"]["low"] for way in ways],
-        "high": [way["latency_s"]["high"] for way in ways],
-    }  # fmt: skip
+    """The front of memory and time, a line for each placement, and where the plan lies."""
+    placements = dict.fromkeys(way["placement"] for way in plan["ways"])
     return {
-        "title": f"A sample of {plan['samples']}", "says": "The shaded band is the 90% interval.",
+        "title": f"A sample of {plan['samples']}", "says": "The shaded bands are the 90% intervals.",
         "x": {"label": "memory", "unit": "GiB", "scale": "log"}, "y": {"label": "time of a sample", "unit": "s"},
-        "series": [series], "marks": [{"x": plan["run"]["peak_bytes"] / GIB, "label": "this plan", "role": "now"}],
+        "series": [_line(name, [way for way in plan["ways"] if way["placement"] == name]) for name in placements],
+        "marks": [{"x": plan["run"]["peak_bytes"] / GIB, "label": "this plan", "role": "now"}],
+    }  # fmt: skip
+
+
+def _line(placement: str, ways: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    told = [way["latency_s"] for way in ways]
+    return {
+        "name": placement.replace("-", " "), "role": "measured", "x": [way["peak_bytes"] / GIB for way in ways],
+        "y": [one["value"] for one in told], "low": [one["low"] for one in told],
+        "high": [one["high"] for one in told],
     }  # fmt: skip
 
 
 def _way(way: Mapping[str, Any]) -> tuple[str, ...]:
     told = way["latency_s"]
     took = f"{_seconds(told['value'])} ({_between(told)})"
-    return way["placement"].replace("-", " "), str(way["batch"]), _bytes(way["peak_bytes"]), took
+    again = _bytes(way["fetched_bytes"]) if way["fetched_bytes"] else "none"
+    return way["placement"].replace("-", " "), str(way["batch"]), _bytes(way["peak_bytes"]), took, again
 
 
 def _node(node: Mapping[str, Any]) -> tuple[str, ...]:
