@@ -97,7 +97,7 @@ def _peak_gib(spec: CascadeSpec, root: Path, size: tuple[int, ...] | None) -> fl
     from dynaxx.spec.graph import nodes
 
     graph = nodes(spec, size=size)
-    run = plan_run(spec, graph, batch=1, build=exact_stages(spec, graph, root))
+    run = plan_run(spec, graph, batch=1, build=exact_stages(spec, graph, root), root=root)
     return None if run.unknown else run.peak_bytes / GIB
 
 

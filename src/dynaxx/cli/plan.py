@@ -164,6 +164,10 @@ def _calibrate(device: str) -> Answer:
 def _show(data: dict[str, Any], console: Console) -> None:
     heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak", "time")
     table(console, heads, [_row(node) for node in data["nodes"]])
+    for node in data["nodes"]:
+        if node["parts"]:
+            said = ", ".join(f"{name} {'?' if n is None else f'{n:,}'}" for name, n in node["parts"].items())
+            console.print(f"{node['name']}: {said} parameters", markup=False, soft_wrap=True)
     run = data["run"]
     held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
     many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"

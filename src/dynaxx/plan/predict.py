@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import final
 
 from dynaxx.errors import RunError
@@ -13,10 +14,11 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import Building, profile_of
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import evaluations
+from dynaxx.plan.wrapped import wrapped
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.stage import DenoisingStage, DiffusionStage, RegressionStage
+from dynaxx.spec.stage import DenoisingStage, DiffusionStage, PipelineStage, RegressionStage
 from dynaxx.spec.training import TrainingSpec
 
 FLOAT = 4
@@ -31,6 +33,7 @@ class NodePlan:
 
     `flops` are those of one sample. `peak_bytes` is the most that is held while the node runs: its own peak, other
     stages' weights that stay, outputs that somebody still needs. Where a kind cannot be told, `unknown` says why.
+    `parts` are a wrapped pipeline's, with their parameters; None where a part's configuration is not there.
     """
 
     node: Node
@@ -39,12 +42,18 @@ class NodePlan:
     profile: Profile | None = None
     work: Mapping[OpKey, int] = field(default_factory=Counter)
     passes: Mapping[int, int] = field(default_factory=dict)
+    parts: Mapping[str, int | None] = field(default_factory=dict)
     peak_bytes: float = 0.0
     unknown: str = ""
 
     @property
+    def timed(self) -> bool:
+        """Whether clocks, which know float32, can tell its time."""
+        return self.profile is not None and getattr(self.node.stage, "dtype", "float32") == "float32"
+
+    @property
     def parameters(self) -> int:
-        """The parameters of the node's network."""
+        """The parameters of the node's network, or of all parts of a wrapped pipeline."""
         return self.profile.parameters if self.profile else 0
 
     @property
@@ -98,16 +107,17 @@ def plan_run(
     keep: Collection[str] = (),
     on_cpu: bool = True,
     build: Building | None = None,
+    root: Path | None = None,
 ) -> RunPlan:
     """What a run takes, before anything is loaded.
 
     Resident weights are in a CPU's memory from the beginning, and on a device of their own once they are fetched. What
-    is fetched ahead is not counted: it goes where there is room.
+    is fetched ahead is not counted: it goes where there is room. Wrapped pipelines are looked for beside `root`.
 
     Raises:
         SpecError: if a network cannot be built.
     """
-    found = [_node_plan(node, spec, samples, batch, build) for node in graph]
+    found = [_node_plan(node, spec, samples, batch, build, root) for node in graph]
     by_name, kept = {one.node.name: one for one in found}, {*keep, graph[-1].name}
     listed, peaks = events(graph, keep=kept, placement=placement), dict[str, float]()
     every = {one.node.stage.name: one.weights for one in found}
@@ -137,9 +147,15 @@ def _running(one: NodePlan) -> float:
     return max(last, one.weights + 2 * answers)
 
 
-def _node_plan(node: Node, spec: CascadeSpec, samples: int, batch: int, build: Building | None) -> NodePlan:
+def _node_plan(
+    node: Node, spec: CascadeSpec, samples: int, batch: int, build: Building | None, root: Path | None
+) -> NodePlan:
     at_once = min(batch, samples)
     try:
+        if isinstance(node.stage, PipelineStage):
+            found = wrapped(node, root)
+            work = found.profile.work(1, found.passes)
+            return NodePlan(node, samples, at_once, found.profile, work, found.passes, found.parts)
         profile = profile_of(node, spec.condition, build=build)
     except RunError as error:
         return NodePlan(node, samples, at_once, unknown=str(error))

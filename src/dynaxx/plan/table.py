@@ -55,7 +55,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     build, on_cpu = exact_stages(spec, graph, root), question.device == "cpu"
     run = plan_run(
         spec, graph, samples=question.samples, batch=question.batch, placement=question.placement, on_cpu=on_cpu,
-        build=build,
+        build=build, root=root,
     )  # fmt: skip
     training = plan_training(spec, graph)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
@@ -72,7 +72,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
             "first_extra_s": timed.first_extra_s(run.nodes),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
         },
-        "ways": _ways(spec, graph, teller, question, build) if question.compared else [],
+        "ways": _ways(spec, graph, teller, question, build, root) if question.compared else [],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
         "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0)},
@@ -88,7 +88,7 @@ class _Timed:
 
     def node(self, one: NodePlan) -> Interval | None:
         """All samples through one node."""
-        if self.teller is None or one.profile is None:
+        if self.teller is None or one.profile is None or not one.timed:
             return None
         return self.teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
 
@@ -129,11 +129,16 @@ def _usd(price: Price | None, found: Interval | None, times: float) -> dict[str,
 
 
 def _ways(
-    spec: CascadeSpec, graph: tuple[Node, ...], teller: Teller | None, question: Question, build: Building
+    spec: CascadeSpec,
+    graph: tuple[Node, ...],
+    teller: Teller | None,
+    question: Question,
+    build: Building,
+    root: Path | None,
 ) -> list[dict[str, Any]]:
     if teller is None:
         return []
-    found = ways(spec, graph, teller, samples=question.samples, on_cpu=question.device == "cpu", build=build)
+    found = ways(spec, graph, teller, samples=question.samples, on_cpu=question.device == "cpu", build=build, root=root)
     return [asdict(one) for one in found]
 
 
@@ -151,7 +156,7 @@ def _node(one: NodePlan) -> dict[str, Any]:
         "name": one.node.name, "stage": one.node.stage.name, "grid": str(one.node.grid), "kind": one.node.stage.kind,
         "parameters": one.parameters, "weights_bytes": one.weights, "evaluations": sum(one.passes.values()) or 1,
         "flops": one.flops, "own_peak_bytes": round(one.own_bytes), "peak_bytes": round(one.peak_bytes),
-        "unknown": one.unknown,
+        "parts": dict(one.parts), "unknown": one.unknown,
     }  # fmt: skip
 
 

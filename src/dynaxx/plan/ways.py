@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 from dynaxx.plan.events import Placement
@@ -41,6 +42,7 @@ def ways(
     samples: int,
     on_cpu: bool,
     build: Building | None = None,
+    root: Path | None = None,
 ) -> list[Way]:
     """The front of memory, latency and weights fetched of a run of so many samples, least memory first.
 
@@ -50,7 +52,7 @@ def ways(
     for placement in PLACEMENTS if len(graph) > 1 else PLACEMENTS[:1]:
         for batch in _batches(samples):
             run = plan_run(
-                spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, build=build
+                spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, build=build, root=root
             )  # fmt: skip
             latency = _seconds(teller, run)
             if latency is None:
@@ -70,7 +72,7 @@ def _seconds(teller: Teller, run: RunPlan) -> Interval | None:
     """How long a run takes, its stages one after another; None where one is not known."""
     total = Interval(0.0, 0.0, 0.0)
     for one in run.nodes:
-        if one.profile is None:
+        if one.profile is None or not one.timed:
             return None
         took = teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
         total = total.plus(took)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,8 +26,9 @@ def bare_network(config: Mapping[str, Any], place: str) -> nn.Module:
 
     name = str(config.get("_class_name", ""))
     found = getattr(diffusers, name, None)
-    if not inspect.isclass(found) or not issubclass(found, nn.Module):
+    if not _is_network(found):
         raise SpecError(place, f"diffusers has no network {name!r}.", "Name its class as `_class_name`.")
+    assert found is not None
     takes = inspect.signature(found.__init__).parameters
     given = {key: value for key, value in config.items() if key in takes}
     try:
@@ -39,6 +40,45 @@ def bare_network(config: Mapping[str, Any], place: str) -> nn.Module:
         ) from error
 
 
+def bare_part(kind: Sequence[str], config: Mapping[str, Any], place: str) -> nn.Module | None:
+    """A part of a pipeline, by its library and class, on the meta device; None for parts without weights.
+
+    Raises:
+        SpecError: if its class is not known, or refuses the configuration.
+    """
+    library, name = kind
+    if library != "transformers":
+        import diffusers
+
+        known = getattr(diffusers, name, None)
+        return bare_network({**config, "_class_name": name}, place) if _is_network(known) else None
+    import transformers
+
+    found: Any = getattr(transformers, name, None)
+    if not _is_network(found):
+        return None
+    try:
+        with torch.device("meta"):
+            made: nn.Module = found(found.config_class.from_dict(dict(config))).eval()
+            return made
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        problem = f"{name} refuses it: {str(error).splitlines()[0]}."
+        raise SpecError(place, problem, "Mend the configuration.") from error
+
+
+def _is_network(found: Any) -> bool:
+    return inspect.isclass(found) and issubclass(found, nn.Module)
+
+
+def call_default(pipeline: str, argument: str) -> Any:
+    """What a pipeline's call takes where an argument is left out; None where it has none of that name."""
+    import diffusers
+
+    found: Any = getattr(diffusers, pipeline, None)
+    said = None if found is None else inspect.signature(found.__call__).parameters.get(argument)
+    return None if said is None or said.default is inspect.Parameter.empty else said.default
+
+
 def evaluation(network: nn.Module, batch: int, size: tuple[int, ...]) -> Callable[[], Tensor]:
     """One evaluation of a denoising network on a grid of `size`, with all that its configuration asks for."""
     config: Any = network.config
@@ -47,7 +87,9 @@ def evaluation(network: nn.Module, batch: int, size: tuple[int, ...]) -> Callabl
     text = like.new_zeros(batch, TOKENS, _text_width(config))
     given: dict[str, Any] = {"encoder_hidden_states": text, "return_dict": False}
     if config.get("num_class_embeds") or config.get("class_embed_type") == "timestep":
-        given["class_labels"] = torch.zeros(batch, dtype=torch.int64, device="meta")
+        given["class_labels"] = torch.zeros(batch, dtype=torch.int64, device=like.device)
+    if config.get("time_cond_proj_dim"):
+        given["timestep_cond"] = like.new_zeros(batch, config["time_cond_proj_dim"])
     if config.get("addition_embed_type") == "text_time":
         width = config["projection_class_embeddings_input_dim"]
         count = TIME_IDS.get(width, 6)
@@ -56,7 +98,7 @@ def evaluation(network: nn.Module, batch: int, size: tuple[int, ...]) -> Callabl
         given["added_cond_kwargs"] = {"text_embeds": like.new_zeros(batch, pooled), "time_ids": told}
 
     def run() -> Tensor:
-        answer: Tensor = network(x, torch.zeros(batch, device="meta"), **given)[0]
+        answer: Tensor = network(x, torch.zeros(batch, device=like.device), **given)[0]
         return answer
 
     return run
