@@ -30,7 +30,7 @@ def test_the_table_names_every_stage_and_what_is_not_known(file: str, capsys: py
     said = capsys.readouterr().out
     assert "base" in said
     assert "3x16x16" in said
-    assert "nothing is known of what stages of kind 'pipeline' do" in " ".join(said.split())
+    assert "nothing is known of 'some/where': it is not on this machine" in " ".join(said.split())
 
 
 def test_json_holds_the_same(file: str, capsys: pytest.CaptureFixture[str]) -> None:
