@@ -27,6 +27,8 @@ class Slow:
     def run(self, request: Request) -> torch.Tensor:
         if self.name == "broken" and 2 in request.draws.ids:
             return torch.zeros(1)
+        if self.name == "hungry" and len(request.draws.ids) > 2:
+            raise torch.OutOfMemoryError("out of memory")
         STARTED.append((self.name, threading.current_thread().name, time.perf_counter()))
         time.sleep(self.seconds)
         low = request.inputs["low"].x if request.inputs else 0
@@ -77,6 +79,12 @@ def test_replicas_take_turns() -> None:
 def test_a_failure_ends_all_workers() -> None:
     with pytest.raises(RunError, match="broken"):
         cascade(("one", "broken", "two"), batch_size=1, spread=SPREAD).sample(num=6)
+
+
+def test_a_batch_that_does_not_fit_a_worker_is_halved() -> None:
+    alone = cascade(("one", "hungry"), batch_size=2).sample(num=11)
+    apart = cascade(("one", "hungry"), batch_size=7, spread={"one": ("cpu:0",), "hungry": ("cpu:1",)})
+    assert torch.equal(apart.sample(num=11).x, alone.x)
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
+from torch import Tensor
 
 from dynaxx.engine.move import move
 from dynaxx.engine.run import Run
 from dynaxx.engine.trace import NodeRecord
 from dynaxx.spec.graph import Node
+from dynaxx.stage.memory import ran_out
 from dynaxx.stage.stage import Stage
 
 Spread = Mapping[str, Sequence[str]]
@@ -89,13 +91,28 @@ def _one(
     began, calls = time.perf_counter(), list[Mapping[str, Any]]()
     try:
         with torch.no_grad():
-            run.outputs[node.name][batch] = run.part(node, batch, calls).cpu()
+            run.outputs[node.name][batch] = _fitting(run, node, batch, calls).cpu()
     except BaseException:
         failed.set()
         raise
     record.calls += calls
     record.latency_s += time.perf_counter() - began
     done[node.name, number].set_result(None)
+
+
+def _fitting(run: Run, node: Node, batch: slice, calls: list[Mapping[str, Any]]) -> Tensor:
+    """A batch's answer, in halves where the device's memory does not do for all of it."""
+    made = list[Mapping[str, Any]]()
+    try:
+        answer = run.part(node, batch, made)
+        calls += made
+        return answer
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error) or batch.stop - batch.start == 1:
+            raise
+    middle = (batch.start + batch.stop) // 2
+    halves = slice(batch.start, middle), slice(middle, batch.stop)
+    return torch.cat([_fitting(run, node, half, calls) for half in halves])
 
 
 def _workers(run: Run, nodes: Sequence[Node], spread: Spread) -> list[Worker]:
