@@ -25,10 +25,23 @@ HELD = ("variant", "dtype")
 """How published weights are held; the tiny ones are small anyway."""
 
 
+LINES = 15
+"""The most that a cascade of published pipelines may take to say."""
+
+
+def blocks() -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_family_is_said_in_few_lines() -> None:
+    lines = {yaml.safe_load(text)["name"]: len(text.strip().splitlines()) for text in blocks()}
+    assert {"deepfloyd", "sdxl", "sd-x2", "sd-x4", "ltx", "wan"} <= set(lines)
+    assert max(lines.values()) <= LINES, lines
+
+
 def shown(name: str) -> dict[str, Any]:
     """A cascade of the page with tiny pipelines, the smallest sizes and two steps; all else is as it stands there."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    data: Any = next(found for text in blocks if (found := yaml.safe_load(text))["name"] == name)
+    data: Any = next(found for text in blocks() if (found := yaml.safe_load(text))["name"] == name)
     for stage in data["stages"]:
         stage["load"] = TINY[stage["load"]]
         stage["call"] = stage.get("call", {}) | {"num_inference_steps": 2}
