@@ -57,7 +57,6 @@ def test_a_wrong_setting_is_refused(file: str) -> None:
         (["FILE", "--insert", "--placement", "resident"], ("--insert", "--placement")),
         (["FILE", "--insert", "--latency", "1"], ("--insert", "--latency")),
         (["FILE", "--target", "64x64"], ("--target", "FILE")),
-        (["--target", "64x64", "--page", "p.html"], ("--target", "--page")),
         (["--target", "64x64", "--insert"], ("--target", "--insert")),
         (["--target", "64x64", "--size", "8x8"], ("--target", "--size")),
         (["--pretrained", "sdxl", "--page", "p.html"], ("--pretrained", "--page")),

@@ -47,9 +47,7 @@ Dollars = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Of tr
 Insert = Annotated[
     bool, typer.Option("--insert", help="Propose where one more bridge would go, and write that cascade (--out).")
 ]
-Page = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the plan as a page too, with other placements and batches.")
-]
+Page = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plan, or the proposal, as a page too.")]
 Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")]
 
 
@@ -91,7 +89,7 @@ def plan(
         bounds = {
             "latency_s": latency, "memory_gib": memory, "train_hours": train_hours, "train_cost_usd": train_cost,
         }  # fmt: skip
-        return answer_wish(Wish(sizes, quality, bounds, device, devices, out))
+        return answer_wish(Wish(sizes, quality, bounds, device, devices, out, page))
     if file is None:
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --target or --calibrate.")
     if insert:

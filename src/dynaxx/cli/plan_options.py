@@ -14,7 +14,7 @@ RUN = ("--samples", "--batch", "--placement", "--set", "--page")
 TAKES: Mapping[str, tuple[str, ...]] = {
     "--prices": (),
     "--pretrained": (),
-    "--target": ("--calibrate", "--device", "--out", *TARGET),
+    "--target": ("--calibrate", "--device", "--out", "--page", *TARGET),
     "--insert": ("FILE", "--calibrate", "--device", "--out", "--size"),
     "FILE": ("--calibrate", "--device", "--size", *RUN),
     "--calibrate": ("--device",),

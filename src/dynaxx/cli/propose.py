@@ -16,8 +16,10 @@ from dynaxx.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dynaxx.plan.predict import NodePlan
     from dynaxx.plan.propose.choose import Proposal
     from dynaxx.plan.propose.weigh import Candidate
+    from dynaxx.plan.time.interval import Interval
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Wish:
     device: str
     devices: int
     out: Path | None
+    page: Path | None = None
 
 
 def answer(wish: Wish) -> Answer:
-    """Propose, write the file if one is named, and say why.
+    """Propose, write the file and the page if they are named, and say why.
 
     Raises:
         UsageError: if the file is there already.
@@ -41,7 +44,9 @@ def answer(wish: Wish) -> Answer:
     with loading():
         from dynaxx.plan.propose.choose import propose
         from dynaxx.plan.propose.target import Budget, Target
+        from dynaxx.plan.time.choose import clock_for
         from dynaxx.spec.files import dump
+        from dynaxx.spec.grid import by_x
         from dynaxx.store.atomic import write_text
 
     if wish.out is not None and wish.out.exists():
@@ -50,7 +55,19 @@ def answer(wish: Wish) -> Answer:
     found = propose(target, budget, device=wish.device, devices=wish.devices)
     if wish.out is not None:
         write_text(wish.out, dump(found.spec))
-    data = _data(found) | {"file": None if wish.out is None else str(wish.out), "cascade": dump(found.spec)}
+    data = _data(found) | {
+        "asked": {
+            "size": by_x(wish.size), "quality": wish.quality, "device": wish.device, "devices": wish.devices,
+            "budget": budget.bounds(),
+        },
+        "clock": clock_for(wish.device)[1], "file": None if wish.out is None else str(wish.out),
+        "cascade": dump(found.spec),
+    }  # fmt: skip
+    if wish.page is not None:
+        from dynaxx.share.proposal_page import render_proposal
+
+        write_text(wish.page, render_proposal(data))
+        data["page"] = str(wish.page)
     return Answer(data, lambda console: _show(found, data, console))
 
 
@@ -66,6 +83,14 @@ def _row(one: Candidate) -> dict[str, Any]:
         "sizes": [str(node.node.grid) for node in one.run.nodes], "width": one.shape.width, "pace": one.shape.pace,
         "placement": one.run.placement, "latency_s": asdict(one.latency_s), "memory_gib": one.memory_gib,
         "train_gib": one.train_gib, "train_hours": asdict(one.train_hours), "train_cost_usd": one.train_cost_usd,
+        "stages": [_stage(node, took) for node, took in zip(one.run.nodes, one.stages_s, strict=True)],
+    }  # fmt: skip
+
+
+def _stage(node: NodePlan, took: Interval) -> dict[str, Any]:
+    return {
+        "name": node.node.name, "grid": str(node.node.grid), "evaluations": sum(node.passes.values()) or 1,
+        "parameters": node.parameters, "peak_bytes": round(node.peak_bytes), "latency_s": asdict(took),
     }  # fmt: skip
 
 
@@ -76,6 +101,8 @@ def _show(found: Proposal, data: Mapping[str, Any], console: Console) -> None:
     table(console, ("choice", "why", "source"), [(r.choice, r.why, r.source) for r in found.reasons])
     if data["file"]:
         console.print(f"{data['file']}: look at it with dynaxx check, train it with dynaxx train.", markup=False)
+    if "page" in data:
+        console.print(data["page"], markup=False)
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ MEMORY_GIB = "memory_gib"
 @final
 @dataclass(frozen=True)
 class Candidate:
-    """A cascade and what it takes: one sample's latency and memory, the training of all stages."""
+    """A cascade and what it takes: one sample's latency, each stage's and in all, its memory, the training of all."""
 
     shape: Shape
     spec: CascadeSpec
@@ -35,6 +35,7 @@ class Candidate:
     train_gib: float
     train_hours: Interval
     train_cost_usd: float | None
+    stages_s: tuple[Interval, ...]
 
     def value(self, bound: str) -> float:
         """The figure that a bound of the budget is about; what is not known is without bound."""
@@ -77,10 +78,11 @@ def _candidate(
 ) -> Candidate:
     graph = nodes(spec)
     run = plan_run(spec, graph, batch=1, placement=placement, on_cpu=device == "cpu")
-    latency, training = Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0)
+    latency, training, each = Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0), list[Interval]()
     for one in run.nodes:
         assert one.profile is not None
-        latency = latency.plus(teller.seconds(one.node, one.profile, one.work))
+        each.append(teller.seconds(one.node, one.profile, one.work))
+        latency = latency.plus(each[-1])
     stages = plan_training(spec, graph)
     for stage in stages:
         assert stage.profile is not None
@@ -90,7 +92,7 @@ def _candidate(
     usd = cost(price, training).usd.value / TOGETHER if price else None
     wall = training.times(1 / (HOUR_S * (devices * TOGETHER if devices > 1 else 1)))
     held = max(stage.peak_bytes for stage in stages) / GIB
-    return Candidate(shape, spec, run, latency, run.peak_bytes / GIB, held, wall, usd)
+    return Candidate(shape, spec, run, latency, run.peak_bytes / GIB, held, wall, usd, tuple(each))
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
