@@ -11,8 +11,8 @@ import torch
 
 from dynaxx import Cascade
 from dynaxx.cli import run
-from dynaxx.engine.tiles import tiles_of
 from dynaxx.errors import SpecError
+from dynaxx.plan.tiles import tiles_of
 from dynaxx.spec.files import dump, parse
 from dynaxx.spec.graph import nodes
 from dynaxx.spec.identity import run_id, stage_weights_id

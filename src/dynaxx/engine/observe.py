@@ -50,7 +50,7 @@ def observe(cascade: Cascade, trace: Trace) -> int:
         for batch, took_s, cold in _batches(record, cold=way.stage not in _seen):
             run = way_of(node, teller.asks, batch)
             assert run is not None
-            told = teller.clock.seconds(one.profile, one.work, batch, node.grid.size)
+            told = teller.told(node, one.profile, one.work, batch)
             teller.seen.add(run, told=told.value, seen=took_s, cold=cold)
         _seen.add(way.stage)
         count += 1

@@ -17,12 +17,13 @@ from dynaxx.engine.move import encode_first, move, moved_bytes
 from dynaxx.engine.passed import synchronize
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.spaces import bring, entering
-from dynaxx.engine.tiles import run_tiled, tiles_of
+from dynaxx.engine.tiles import run_tiled
 from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import RunError
 from dynaxx.noise.denoiser import Input
 from dynaxx.noise.solve.step import Step
 from dynaxx.plan.events import Event
+from dynaxx.plan.tiles import tiles_of
 from dynaxx.signal.random import Draws
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import PIXELS

@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import final
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from dynaxx.noise.denoiser import Input
+from dynaxx.plan.tiles import OVERLAP, Tile
 from dynaxx.spec.graph import Node
 from dynaxx.stage.stage import Request
-
-OVERLAP = 0.25
-"""Of a tile, shared with its neighbour."""
-
-
-@final
-@dataclass(frozen=True)
-class Tile:
-    """One tile: where it lies on the low input's grid and on the answer's, along height and width."""
-
-    number: int
-    low: tuple[slice, slice]
-    high: tuple[slice, slice]
-
-
-def tiles_of(node: Node) -> list[Tile]:
-    """The tiles, as large as the stage's `tile` says, that cover a node; none where its low input is no larger."""
-    side = node.stage.tile
-    low = node.inputs["low"].grid.size[-2:] if side is not None else ()
-    if side is None or all(n <= side for n in low):
-        return []
-    factors = [out // n for out, n in zip(node.grid.size[-2:], low, strict=True)]
-    rows, columns = (_cuts(n, side) for n in low)
-    pairs = [(y, x) for y in rows for x in columns]
-    return [Tile(number, (y, x), (_times(y, factors[0]), _times(x, factors[1]))) for number, (y, x) in enumerate(pairs)]
 
 
 def run_tiled(node: Node, tiles: list[Tile], request: Request, run: Callable[[Request], Tensor]) -> Tensor:
@@ -67,19 +42,6 @@ def _cut(given: Input, tile: Tile, node: Node) -> Input:
     redraw = None if again is None else lambda number: _cut(again(number), tile, node)
     x, source = given.x[..., here[0], here[1]], given.source[..., tile.low[0], tile.low[1]]
     return replace(given, x=x, source=source, redraw=redraw)
-
-
-def _cuts(length: int, side: int) -> list[slice]:
-    """Pieces of `side` that cover a length, evenly spread, each over at least a quarter of its neighbour."""
-    if length <= side:
-        return [slice(0, length)]
-    count = 1 + -(-(length - side) // max(1, int(side * (1 - OVERLAP))))
-    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
-    return [slice(start, start + side) for start in starts]
-
-
-def _times(part: slice, factor: int) -> slice:
-    return slice(part.start * factor, part.stop * factor)
 
 
 def _share(tile: Tile, size: tuple[int, ...], whole: tuple[int, ...]) -> Tensor:

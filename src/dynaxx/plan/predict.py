@@ -12,6 +12,7 @@ from dynaxx.errors import RunError
 from dynaxx.plan.events import Event, Placement, events
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import Building, profile_of
+from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import evaluations
 from dynaxx.plan.wrapped import wrapped
@@ -63,13 +64,27 @@ class NodePlan:
 
     @property
     def flops(self) -> float:
-        """FLOPs of one sample."""
-        return self.profile.flops(self.work, 1, self.node.grid.size) if self.profile else 0.0
+        """FLOPs of one sample, all its tiles."""
+        part, tiles = one_tile(self.node)
+        return tiles * self.profile.flops(self.work, 1, part.grid.size) if self.profile else 0.0
 
     @property
     def own_bytes(self) -> float:
-        """The node's own peak: its weights, its inputs and its workings."""
-        return self.profile.peak_bytes(self.batch, self.node.grid.size) if self.profile else 0.0
+        """The node's own peak: its weights, its inputs and its workings; in tiles, those of one, and whole signals."""
+        if self.profile is None:
+            return 0.0
+        part, tiles = one_tile(self.node)
+        peak = self.profile.peak_bytes(self.batch, part.grid.size)
+        return peak + (self._whole_bytes + signal_bytes(part.grid, self.batch) if tiles > 1 else 0)
+
+    @property
+    def _whole_bytes(self) -> int:
+        """The answer that tiles are added to, their shares of each site, and the inputs that they are cut from."""
+        node, mine = self.node, signal_bytes(self.node.grid, self.batch)
+        per_channel = mine // node.grid.channels
+        inputs = [per_channel * node.channels_of(name) for name in node.inputs]
+        sources = [signal_bytes(given.grid, self.batch) for given in node.inputs.values()]
+        return mine + FLOAT * node.grid.sites + sum(inputs) + sum(sources)
 
 
 @final
@@ -150,13 +165,13 @@ def _running(one: NodePlan) -> float:
 def _node_plan(
     node: Node, spec: CascadeSpec, samples: int, batch: int, build: Building | None, root: Path | None
 ) -> NodePlan:
-    at_once = min(batch, samples)
+    at_once, (part, _) = min(batch, samples), one_tile(node)
     try:
         if isinstance(node.stage, PipelineStage):
-            found = wrapped(node, root)
+            found = wrapped(part, root)
             work = found.profile.work(1, found.passes)
             return NodePlan(node, samples, at_once, found.profile, work, found.passes, found.parts)
-        profile = profile_of(node, spec.condition, build=build)
+        profile = profile_of(part, spec.condition, build=build)
     except RunError as error:
         return NodePlan(node, samples, at_once, unknown=str(error))
     passes = evaluations(node)

@@ -10,6 +10,7 @@ import torch
 
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import name_of
+from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.time.calibrate import observed
 from dynaxx.plan.time.choose import HERE, Clock, clock_for
 from dynaxx.plan.time.interval import Interval
@@ -39,9 +40,14 @@ class Teller:
         return found.plus(self._batch(node, profile, work, left)) if left else found
 
     def _batch(self, node: Node, profile: Profile, work: Mapping[OpKey, int], batch: int) -> Interval:
-        told = self.clock.seconds(profile, work, batch, node.grid.size)
+        told = self.told(node, profile, work, batch)
         way = way_of(node, self.asks, batch)
         return told if self.seen is None or way is None else self.seen.sharpened(way, told)
+
+    def told(self, node: Node, profile: Profile, work: Mapping[OpKey, int], batch: int) -> Interval:
+        """How long one batch takes by the clock alone, one tile after another where there are some."""
+        part, tiles = one_tile(node)
+        return self.clock.seconds(profile, work, batch, part.grid.size).times(tiles)
 
     def first_extra_s(self, node: Node, batch: int) -> float | None:
         """How much longer a process' first batch takes; None where it and a warm one were not seen."""
