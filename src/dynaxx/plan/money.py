@@ -21,7 +21,10 @@ PUBLISHED = Path(__file__).with_name("prices.yaml")
 
 
 class Price(Spec):
-    """Dollars an hour for one device; on spot `saving` is taken off, and it is interrupted every so many hours."""
+    """Dollars an hour for one device; on spot `saving` is taken off, and it is interrupted every so many hours.
+
+    `watts` is what it draws under load.
+    """
 
     usd_per_hour: Positive
     spot_saving: Share = 0.0

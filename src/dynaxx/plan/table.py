@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dynaxx.plan.energy import energy_kwh, watts_of
 from dynaxx.plan.events import Placement
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
@@ -61,6 +62,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
     teller, source = teller_for(question.device, spec.condition)
     timed, price = _Timed(teller), prices().get(question.device)
+    watts = watts_of(question.device, price)
     latency = timed.total([timed.node(one) for one in run.nodes])
     hours = timed.total([timed.training(one) for one in training])
     return {
@@ -71,11 +73,12 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
             "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
             "first_extra_s": timed.first_extra_s(run.nodes),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
+            "kwh_per_1000": _kwh(watts, latency, 1000 / question.samples),
         },
         "ways": _ways(spec, graph, teller, question, build, root) if question.compared else [],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
-        "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0)},
+        "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0), "kwh": _kwh(watts, hours, 1.0)},
         "price": None if price is None else price.model_dump(), "unknown": list(unknown),
     }  # fmt: skip
 
@@ -126,6 +129,10 @@ def _usd(price: Price | None, found: Interval | None, times: float) -> dict[str,
     told = cost(price, found.times(times))
     spot = None if told.spot_usd is None else asdict(told.spot_usd)
     return {"on_demand": asdict(told.usd), "spot": spot}
+
+
+def _kwh(watts: float | None, found: Interval | None, times: float) -> dict[str, float] | None:
+    return None if watts is None or found is None else asdict(energy_kwh(watts, found.times(times)))
 
 
 def _ways(
