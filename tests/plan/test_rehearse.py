@@ -101,6 +101,15 @@ def test_a_guidance_interval_is_counted() -> None:
     assert 0 < passes[2] < 10
 
 
+def test_evaluations_outside_the_interval_are_not_free() -> None:
+    """They were counted as nothing: a walk that is guided half the way took the FLOPs of its guided half."""
+    solver = {"steps": 10, "guidance": {"scale": 2.0, "interval": [0.2, 2.0]}}
+    spec, node = one([16, 16], text=True, network=net(32, [1, 2], [0]), solver=solver)
+    profile = rehearse(node, spec.condition, scale_for(node), mode="sample")
+    work = profile.work(10, evaluations(node))
+    assert profile.flops(work, 3, node.grid.size) == counted(spec, node, 3)
+
+
 def test_more_steps_are_more_of_the_step_between() -> None:
     spec, node = CASES["bridge, karras, heun"]
     profile = rehearse(node, spec.condition, scale_for(node), mode="sample")

@@ -12,7 +12,7 @@ import torch
 from dynaxx.errors import RunError
 from dynaxx.plan.growth import Scale
 from dynaxx.plan.profile import Profile
-from dynaxx.plan.rehearse import Mode, rehearse
+from dynaxx.plan.rehearse import Mode, rehearse, sometimes_guided
 from dynaxx.plan.workspace import block
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.graph import Node
@@ -22,7 +22,7 @@ from dynaxx.spec.stage import DenoisingStage, DiffusionStage, EmpiricalStage, Ga
 from dynaxx.stage.stage import Stage
 from dynaxx.store.cache import cache_folder, recall, remember
 
-FORMAT = 3
+FORMAT = 4
 """Of the kept profiles; raised whenever what a rehearsal finds changes."""
 OPEN_KINDS = (DiffusionStage, RegressionStage)
 EXACT_KINDS = (EmpiricalStage, GaussianStage)
@@ -110,6 +110,7 @@ def key_of(node: Node, asks: ConditionSpec, scale: Scale, mode: Mode) -> str:
     if isinstance(stage, DenoisingStage):
         solver = stage.solver
         facts["solver"] = [solver.kind, solver.guided.scale not in (0, 1), solver.clip, solver.eta > 0]
+        facts["sometimes"] = sometimes_guided(stage)
         facts["process"] = stage.process.kind
         facts["prediction"] = stage.predicts if isinstance(stage, DiffusionStage) else None
     return blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()

@@ -40,7 +40,14 @@ def rehearse(node: Node, asks: ConditionSpec, scale: Scale, *, mode: Mode, stage
     given = StandIn(node, asks, scale)
     try:
         found = stage or build_bare(node, asks, given.grid)
-        return _trained(found, given) if mode == "train" else _sampled(found, given)
+        if mode == "train":
+            return _trained(found, given)
+        profile = _sampled(found, given)
+        if stage is None and sometimes_guided(node.stage):  # outside the interval the network sees one copy
+            plain = replace(node, stage=_unguided(node.stage))
+            alone = _sampled(build_bare(plain, asks, given.grid), StandIn(plain, asks, scale))
+            profile = replace(profile, evaluations={**alone.evaluations, **profile.evaluations})
+        return profile
     except DynaxxError:
         raise
     except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -75,6 +82,17 @@ def _echoed(stage: Stage, tracker: Tracker) -> Echo | None:
     echo = Echo(stage.denoiser.network, tracker)
     stage.denoiser = replace(stage.denoiser, network=echo)
     return echo
+
+
+def sometimes_guided(spec: StageSpec) -> bool:
+    """Whether a walk may have evaluations with guidance and others without."""
+    guidance = spec.solver.guided if isinstance(spec, DenoisingStage) else None
+    return guidance is not None and guidance.scale not in (0, 1) and guidance.interval is not None
+
+
+def _unguided(spec: StageSpec) -> StageSpec:
+    assert isinstance(spec, DenoisingStage)
+    return spec.model_copy(update={"solver": spec.solver.model_copy(update={"guidance": 1.0})})
 
 
 def _short(spec: StageSpec) -> StageSpec:
