@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-FILE = """
-name: two
-condition: {text: {}}
-stages:
-  - {name: base, role: base, kind: empirical, data: {kind: bundled}, out: {size: [8, 8]}, solver: {steps: 6}}
-  - name: bridge
-    role: bridge
-    kind: empirical
-    data: {kind: bundled}
-    inputs: {low: {from: base, noise: {train_std: [0.0, 0.6], std: 0.1}}}
-    solver: {steps: 6}
-    out: {scale: 2}
-"""
+from tests.two_stages import dynaxx, two_stages
 
 
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "two.yaml"
-    path.write_text(FILE)
+    path.write_text(two_stages(6))
     return path
 
 
 def lens(*arguments):
-    path = os.pathsep.join([str(Path(__file__).parents[2] / "src"), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "dynaxx", "lens", *map(str, arguments)]
-    env = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
+    return dynaxx("lens", *arguments)
 
 
 def test_a_look_is_written_answered_and_kept(file, tmp_path):

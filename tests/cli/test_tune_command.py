@@ -1,81 +1,127 @@
-"""`dynaxx tune` in real processes: file, figures and page; gone on with; refusals."""
+"""`dynaxx tune`: file, figures and page; gone on with; what pays nothing; refusals."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+import yaml
 from tests.share.page_reader import fetched, read
+from tests.two_stages import dynaxx, two_stages
 
-FILE = """
-name: two
-condition: {text: {}}
-stages:
-  - {name: base, role: base, kind: empirical, data: {kind: bundled}, out: {size: [8, 8]}, solver: {steps: 12}}
-  - name: bridge
-    role: bridge
-    kind: empirical
-    data: {kind: bundled}
-    inputs: {low: {from: base, noise: {train_std: [0.0, 0.6], std: 0.1}}}
-    solver: {steps: 12}
-    out: {scale: 2}
-"""
+from dynaxx.cli import run
 
 
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "two.yaml"
-    path.write_text(FILE)
+    path.write_text(two_stages(12))
     return path
 
 
-def dynaxx(*arguments):
-    path = os.pathsep.join([str(Path(__file__).parents[2] / "src"), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, "PYTHONPATH": path}
-    command = [sys.executable, "-m", "dynaxx", *map(str, arguments)]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
+def order(file, out, *more):
+    return "tune", file, "--num", 16, "--fresh", 16, "--budget", 120, "--out", out, "--json", *more
 
 
-def test_a_cheaper_file_is_written_and_a_second_call_runs_nothing(file, tmp_path):
+def told(capsys, *arguments):
+    """Exit code and answer of a command in this process."""
+    capsys.readouterr()
+    code = run([str(word) for word in arguments])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def held(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_cheaper_file_is_written_and_a_second_call_runs_nothing(file, tmp_path, capsys):
     out = tmp_path / "tuned"
-    order = ("tune", file, "--num", 16, "--fresh", 16, "--budget", 120, "--out", out, "--json")
-    done = dynaxx(*order)
+    done = dynaxx(*order(file, out))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["shown"]
-    assert found["cost"]["ratio"] <= 0.5
-    assert found["confirmed"]["signals"].startswith("unseen")
-    assert json.loads((out / "tuned.json").read_text())["changes"] == found["changes"]
+    assert found["cost"]["ratio"] == found["cost"]["after"] / found["cost"]["before"] <= 0.5
+    assert found["confirmed"]["unseen"]
+    assert found["confirmed"]["spare"]["low"] >= 0
+    assert json.loads((out / "tuned.json").read_text()) == found
     assert "together, the best of each stage" in done.stderr
-    checked = dynaxx("check", found["file"], "--json")
-    assert checked.returncode == 0, checked.stderr
+    tuned = {stage["name"]: stage for stage in yaml.safe_load((out / "cascade.yaml").read_text())["stages"]}
+    for change in found["changes"]:
+        stage, *keys = change["path"].split(".")
+        value = tuned[stage]
+        for key in keys:
+            value = value[key]
+        assert value == change["now"] != change["was"]
+    assert run(["check", found["file"]]) == 0
     page = (out / "index.html").read_text("utf-8")
     reader = read(page)
     assert fetched(page) == []
     for words in ("All stages together", "base, on its own grid", "Before and after", found["changes"][0]["path"]):
         assert words in " ".join(reader.text.split()), words
-    again = json.loads(dynaxx(*order).stdout)
+    code, again = told(capsys, *order(file, out))
+    assert code == 0
     assert again["blocks_run"] == 0
     assert again["changes"] == found["changes"]
     assert again["confirmed"] == found["confirmed"]
 
 
-def test_what_cannot_be_done_is_said(file, tmp_path):
-    env = {"DYNAXX_CACHE": str(tmp_path / "cache")}
-    os.environ.update(env)
-    try:
-        done = dynaxx("tune", file, "--latency", 1, "--out", tmp_path / "t")
-    finally:
-        del os.environ["DYNAXX_CACHE"]
-    assert done.returncode == 2
-    assert "--calibrate" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_former_result_is_not_lost(tmp_path, capsys):
+    """Neither to a search that finds nothing, nor to another cascade, nor where the user wrote in it."""
+    file, other, out = tmp_path / "two.yaml", tmp_path / "other.yaml", tmp_path / "tuned"
+    file.write_text(two_stages(4))
+    other.write_text(two_stages(5))
+    code, found = told(capsys, *order(file, out))
+    assert (code, found["shown"]) == (0, True)
+    before = held(out)
+    code, none = told(capsys, *order(file, out, "--share", 0.01))
+    assert code == 1
+    assert none["file"] is none["page"] is None
+    assert "cascade.yaml is from an earlier call, and stays as it was" in none["says"]
+    for start, words in ((out, "overwritten by its own result"), (other, "another cascade")):
+        code, refused = told(capsys, *order(start, out))
+        assert code == 2
+        assert words in refused["error"]["message"]
+    assert held(out) == before
+    (out / "cascade.yaml").write_text(before["cascade.yaml"].decode() + "# mine\n")
+    code, refused = told(capsys, *order(file, out))
+    assert code == 2
+    assert "was changed since" in refused["error"]["message"]
+
+
+def test_where_nothing_pays_it_is_said_and_no_file_is_written(tmp_path, capsys):
+    file, out = tmp_path / "two.yaml", tmp_path / "tuned"
+    file.write_text(two_stages(3))
+    code, found = told(capsys, *order(file, out, "--share", 0.01))
+    assert code == 1
+    assert found["file"] is None
+    assert not found["shown"]
+    for words in ("Nothing better was found", f"{found['tried']} choices were tried", "the cheapest", "--share"):
+        assert words in found["says"], words
+    assert sorted(held(out)) == ["index.html", "tuned.json"]
+    assert "Nothing better was found" in read((out / "index.html").read_text("utf-8")).text
+
+
+def test_a_file_that_no_tuning_wrote_is_left_alone(file, tmp_path, capsys):
+    (tmp_path / "cascade.yaml").write_text(two_stages(3))
+    before = held(tmp_path)
+    code, refused = told(capsys, *order(file, tmp_path))
+    assert code == 2
+    assert "was not written by dynaxx tune" in refused["error"]["message"]
+    assert held(tmp_path) == before
+
+
+def test_a_latency_needs_a_clock(file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path / "cache"))
+    code, refused = told(capsys, *order(file, tmp_path / "t", "--latency", 1))
+    assert code == 2
+    assert "plan --calibrate" in refused["error"]["message"]
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_cascade_that_nothing_tells_a_good_sample_of_is_refused(tmp_path, capsys):
     bare = tmp_path / "bare.yaml"
-    bare.write_text("name: bare\nstages: [{name: base, role: base, out: {size: [8, 8]}}]\n")
-    done = dynaxx("tune", bare, "--out", tmp_path / "t")
-    assert done.returncode in (1, 2)
-    assert "Traceback" not in done.stderr
+    bare.write_text("name: bare\nstages: [{name: base, role: base, kind: empirical, out: {size: [8, 8]}}]\n")
+    code, refused = told(capsys, *order(bare, tmp_path / "t"))
+    assert code == 2
+    assert "data" in refused["error"]["message"]
+    assert not (tmp_path / "t").exists()

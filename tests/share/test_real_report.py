@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from tests.share.page_reader import fetched, read
+from tests.two_stages import two_stages
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.lens.open import Options, look
@@ -17,24 +18,10 @@ from dynaxx.share.report_page import LARGEST_PAGE
 from dynaxx.share.summary import summary
 from dynaxx.spec.files import loads
 
-FILE = """
-name: two
-condition: {text: {}}
-stages:
-  - {name: base, role: base, kind: empirical, data: {kind: bundled}, out: {size: [8, 8]}, solver: {steps: 4}}
-  - name: bridge
-    role: bridge
-    kind: empirical
-    data: {kind: bundled}
-    inputs: {low: {from: base, noise: {train_std: [0.0, 0.6], std: 0.1}}}
-    solver: {steps: 4}
-    out: {scale: 2}
-"""
-
 
 @pytest.mark.parametrize("prompts", [(), ("pizza", "rocket")])
 def test_a_real_look_is_a_page(prompts: tuple[str, ...], tmp_path: Path) -> None:
-    view = look(Cascade.from_spec(loads(FILE)), prompts=prompts, options=Options(num=16, budget=5.0))
+    view = look(Cascade.from_spec(loads(two_stages(4))), prompts=prompts, options=Options(num=16, budget=5.0))
     list(view.steps())
     page = write_report(view.lensed(), tmp_path)
     html = page.read_text("utf-8")

@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 def tune(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A cascade file or folder, or a bundled cascade.")],
     share: Annotated[
-        float, typer.Option(min=0.01, max=1.0, metavar="X", help="Of the work that a sample takes now, at most.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0.01, max=1.0, metavar="X", help="Of the work that a sample takes now, at most; half without --latency."
+        ),
+    ] = None,
     latency: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Of a sample, at most, as the plan predicts it here.")
     ] = None,
     within: Annotated[
         float, typer.Option(min=0, max=1.0, metavar="X", help="The share of the score that may be lost.")
     ] = 0.02,
-    budget: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds to search and to confirm.")] = 1200.0,
+    budget: Annotated[
+        float, typer.Option(min=1, metavar="S", help="Seconds to search and to confirm: a target, nothing is cut off.")
+    ] = 1200.0,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real pictures or arrays, in place of the cascade's own data.")
     ] = None,
@@ -41,14 +46,15 @@ def tune(
 ) -> Answer:
     """Find steps, solver, guidance and level of every stage that give the best score inside a budget.
 
-    Writes a new cascade file, and a page with before and after. The same command again goes on where it was stopped.
+    Writes a new cascade file where it pays, and a page with before and after; ends with 1 where nothing does. The same
+    command again goes on where it was stopped.
     """
     with loading():
         from dynaxx.cli.search import Order, search
 
     order = Order(run, share, latency, within, budget, data, num, fresh, seed, batch, out)
     found = search(order, notes())
-    return Answer(found, lambda console: _show(found, console))
+    return Answer(found, lambda console: _show(found, console), exit_code=0 if found["shown"] else 1)
 
 
 def _show(found: dict[str, Any], console: Console) -> None:
@@ -63,4 +69,5 @@ def _show(found: dict[str, Any], console: Console) -> None:
         console.print(f"  {change['path']}: {change['was']} -> {change['now']}", markup=False, soft_wrap=True)
     if found["file"]:
         console.print(f"{found['file']}", markup=False)
-    console.print(f"{found['page']}", markup=False)
+    if found["page"]:
+        console.print(f"{found['page']}", markup=False)

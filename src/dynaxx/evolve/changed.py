@@ -28,6 +28,11 @@ def write_changed(
         RunError: where the file cannot be written.
     """
     write_text(file, dump(placed(override(spec, changes), root, file)))
+    return told(spec, changes)
+
+
+def told(spec: CascadeSpec, changes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Each change with what the setting was and is now."""
     return tuple({"path": path, "was": _value(spec, path), "now": plain(value)} for path, value in changes.items())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from dynaxx.metrics.front import front
 from dynaxx.plan.events import Placement
 from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profiles import Building
@@ -58,8 +59,7 @@ def ways(
             if latency is None:
                 return []
             found.append(Way(placement, batch, run.peak_bytes, latency.times(1 / samples), fetched_bytes(run)))
-    kept = [one for one in found if not any(_beats(other, one) for other in found)]
-    return sorted(kept, key=lambda one: one.peak_bytes)
+    return sorted(front(found, _costs), key=lambda one: one.peak_bytes)
 
 
 def fetched_bytes(run: RunPlan) -> int:
@@ -82,12 +82,6 @@ def _seconds(teller: Teller, run: RunPlan) -> Interval | None:
 def _batches(samples: int) -> list[int]:
     sizes = [2**i for i in range(samples.bit_length())]
     return sorted({*(n for n in sizes if n <= samples), samples})
-
-
-def _beats(a: Way, b: Way) -> bool:
-    """Whether `a` is nowhere worse and somewhere better."""
-    ours, theirs = _costs(a), _costs(b)
-    return ours != theirs and all(mine <= other for mine, other in zip(ours, theirs, strict=True))
 
 
 def _costs(one: Way) -> tuple[float, float, int]:

@@ -17,7 +17,6 @@ OTHERS = (1 / 2, 1 / 3)
 """Paces at which other solvers and spacings are tried too, at as many evaluations."""
 STRENGTHS = (1.0, 0.5, 0.25, 0.0)
 """Guidance that is tried, as shares of what the present scale is above 1."""
-EVERY_LEVEL = (0.0, 1e9)
 MIDDLE, COARSE = (0.3, 5.0), (1.0, 1e9)
 """Levels in std, low and high, at which alone guidance is tried too (the idea of arXiv 2404.07724)."""
 

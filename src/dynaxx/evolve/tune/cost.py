@@ -1,4 +1,4 @@
-"""What a choice costs: FLOPs of one sample by the plan, and its predicted time where the device is calibrated."""
+"""What a choice costs: work of one sample by the plan, and the time that the plan tells for it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from functools import cached_property
 from typing import Literal, final
 
 from dynaxx.engine.cascade import Cascade
-from dynaxx.errors import RunError
+from dynaxx.errors import RunError, UsageError
+from dynaxx.plan.predict import NodePlan
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import profile_of
-from dynaxx.plan.time.choose import Clock
+from dynaxx.plan.rehearse import sometimes_guided
+from dynaxx.plan.told import Teller
 from dynaxx.plan.tracker import OpKey
-from dynaxx.plan.walk import evaluations
+from dynaxx.plan.walk import evaluations, network_calls
+from dynaxx.plan.wrapped import wrapped
 from dynaxx.spec.graph import Node, nodes
-from dynaxx.spec.stage import DenoisingStage
+from dynaxx.spec.stage import DenoisingStage, PipelineStage
+from dynaxx.stage.pipeline.wrapped import Wrapped
 
 Unit = Literal["FLOPs", "evaluations"]
 
@@ -23,11 +27,12 @@ Unit = Literal["FLOPs", "evaluations"]
 @final
 @dataclass(frozen=True)
 class Cost:
-    """Of one sample: work by stage in one unit, and seconds where a clock is known."""
+    """Of one sample: work by stage in one unit, and seconds where something tells them; `unknown` has no FLOPs."""
 
     by_stage: Mapping[str, float]
     unit: Unit
     latency_s: float | None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -40,59 +45,115 @@ class Cost:
 class Costs:
     """The costs of cascades that differ from this one in run-time settings; each way to walk is rehearsed once.
 
-    The unit is FLOPs where the plan knows those of every stage, else network evaluations.
+    The unit is FLOPs where the plan knows those of every stage. Else it is network evaluations, a guided one counted
+    as two, a pipeline's by the steps of its call, and a stage that nobody can look into as one.
     """
 
     cascade: Cascade
-    clock: Clock | None = None
-    _profiles: dict[object, Profile | None] = field(default_factory=dict)
+    teller: Teller | None = None
+    _profiles: dict[object, Profile | str] = field(default_factory=dict)
 
     def of(self, cascade: Cascade) -> Cost:
         """The cost of one."""
         work: dict[str, float] = {}
         for node in _graph(cascade):
-            does = self._flops(node) if self.unit == "FLOPs" else float(sum(evaluations(node).values()) or 1)
+            does = self._flops(node) if self.unit == "FLOPs" else float(self._evaluations(node))
             work[node.stage.name] = work.get(node.stage.name, 0.0) + does
-        return Cost(work, self.unit, self._seconds(cascade))
+        return Cost(work, self.unit, self._seconds(cascade), self.unknown)
 
     @cached_property
+    def unknown(self) -> Mapping[str, str]:
+        """The stages whose FLOPs the plan cannot tell, and why."""
+        none = {n.stage.name: "its operations have no FLOPs" for n in _graph(self.cascade) if not self._counted(n)}
+        return {**none, **self._unrehearsed}
+
+    @cached_property
+    def _unrehearsed(self) -> Mapping[str, str]:
+        found = {node.stage.name: self._profile(node) for node in _graph(self.cascade)}
+        return {name: why for name, why in found.items() if isinstance(why, str)}
+
+    def _counted(self, node: Node) -> bool:
+        return not isinstance(self._profile(node), str) and self._flops(node) > 0
+
+    @cached_property
+    def _untimed(self) -> Mapping[str, str]:
+        """The stages whose time the plan cannot tell, and why."""
+        known = [(node, self._profile(node)) for node in _graph(self.cascade)]
+        plans = [NodePlan(node, 1, 1, found) for node, found in known if not isinstance(found, str)]
+        halves = {one.node.stage.name: "clocks know float32 alone" for one in plans if not one.timed}
+        return {**self._unrehearsed, **halves}
+
+    @property
     def unit(self) -> Unit:
         """What work is counted in."""
-        return "FLOPs" if all(self._flops(node) > 0 for node in _graph(self.cascade)) else "evaluations"
+        return "evaluations" if self.unknown else "FLOPs"
+
+    def check_timed(self) -> None:
+        """See that the time of every stage can be told.
+
+        Raises:
+            UsageError: where it cannot.
+        """
+        if self.teller is None:
+            problem = "cannot be held against this device, which is not calibrated."
+            raise UsageError("latency", problem, "Time it once: dynaxx plan --calibrate.")
+        if self._untimed:
+            name, why = next(iter(self._untimed.items()))
+            problem = f"cannot be promised: nothing tells how long stage {name!r} takes ({why.rstrip('.')})."
+            raise UsageError("latency", problem, "Give a share of the present work (--share).")
+
+    def _evaluations(self, node: Node) -> int:
+        live = self.cascade.stages[node.stage.name]
+        return live.evaluations if isinstance(live, Wrapped) else network_calls(node)
 
     def _flops(self, node: Node) -> float:
-        profile = self._profile(node)
-        return 0.0 if profile is None else profile.flops(_work(profile, node), 1, node.grid.size)
+        profile = self._known(node)
+        return profile.flops(self._work(node), 1, node.grid.size)
 
     def _seconds(self, cascade: Cascade) -> float | None:
-        total = 0.0
-        for node in _graph(cascade):
-            profile = self._profile(node)
-            if self.clock is None or profile is None:
-                return None
-            total += self.clock.seconds(profile, _work(profile, node), 1, node.grid.size).value
-        return total
+        if self.teller is None or self._untimed:
+            return None
+        told = [(node, self._known(node), self._work(node)) for node in _graph(cascade)]
+        return sum(self.teller.seconds(node, known, work).value for node, known, work in told)
 
-    def _profile(self, node: Node) -> Profile | None:
-        """What the node takes; None where the plan cannot tell."""
+    def _known(self, node: Node) -> Profile:
+        """What the node takes.
+
+        Raises:
+            RunError: where its walk cannot be rehearsed, though that of the cascade as it is was.
+        """
+        if isinstance(found := self._profile(node), str):
+            raise RunError(f"stage {node.stage.name!r}", found)
+        return found
+
+    def _profile(self, node: Node) -> Profile | str:
+        """What the node takes, or why the plan cannot tell."""
         stage, way = node.stage, None
         if isinstance(stage, DenoisingStage):
             solver = stage.solver
-            way = (solver.kind, solver.guided.scale not in (0, 1), solver.clip, solver.eta > 0)
+            guided = solver.guided.scale not in (0, 1), sometimes_guided(stage)
+            way = (solver.kind, guided, solver.clip, solver.eta > 0)
         if (node.name, way) not in self._profiles:
             try:
-                asks, live = self.cascade.spec.condition, self.cascade.stages
-                found = profile_of(node, asks, build=lambda node: live[node.stage.name])
-            except RunError:
-                found = None
+                found: Profile | str = self._rehearsed(node)
+            except RunError as error:
+                found = str(error)
             self._profiles[node.name, way] = found
         return self._profiles[node.name, way]
+
+    def _rehearsed(self, node: Node) -> Profile:
+        live, root = self.cascade.stages, self.cascade.root
+        if isinstance(node.stage, PipelineStage):
+            return wrapped(node, root).profile
+        return profile_of(node, self.cascade.spec.condition, build=lambda node: live[node.stage.name])
+
+    def _work(self, node: Node) -> Mapping[OpKey, int]:
+        """All operations of one sample's walk: every copy of it that the network sees."""
+        profile, stage = self._known(node), node.stage
+        if isinstance(stage, PipelineStage):
+            return profile.work(1, wrapped(node, self.cascade.root).passes)
+        return profile.work(stage.solver.steps if isinstance(stage, DenoisingStage) else 1, evaluations(node))
 
 
 def _graph(cascade: Cascade) -> tuple[Node, ...]:
     return nodes(cascade.spec, size=cascade.runtime.size)
-
-
-def _work(profile: Profile, node: Node) -> Mapping[OpKey, int]:
-    steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else 1
-    return profile.work(steps, evaluations(node))

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import final
 
 from dynaxx.evolve.tune.choice import Choice
+from dynaxx.metrics import front as fronts
 from dynaxx.metrics.interval import Interval
 from dynaxx.metrics.pairwise import Pairwise
-from dynaxx.metrics.ratio import ratio
 
 ONE_SIDED = 0.90
 """Two-sided intervals of 90% end where one-sided ones of 95% do."""
@@ -52,12 +52,12 @@ class Ran:
         return self.entrant.cost
 
     def against(self, other: Ran) -> Interval:
-        """The ratio of the scores; its ends are one-sided bounds of 95% each."""
-        return ratio(self.score, other.score, ONE_SIDED)
+        """By how much its score is above the other's, paired; the ends are one-sided bounds of 95% each."""
+        return (self.score - other.score).interval(ONE_SIDED)
 
     def surely_better(self, other: Ran) -> bool:
         """Whether its score is beyond chance above the other's."""
-        return (self.score - other.score).interval(ONE_SIDED).low > 0
+        return self.against(other).low > 0
 
 
 @final
@@ -104,14 +104,8 @@ def halved(ran: Sequence[Ran], least: int = LEAST) -> list[Ran]:
 
 def front(ran: Sequence[Ran]) -> list[Ran]:
     """Those of which no other is at least as good in score and cost and better in one; cheapest first."""
-    found = [one for one in ran if not any(_dominates(other, one) for other in ran)]
-    return sorted(found, key=lambda one: one.cost)
+    return sorted(fronts.front(ran, lambda one: (one.cost, -one.score.value)), key=lambda one: one.cost)
 
 
 def _beats(a: Ran, b: Ran) -> bool:
     return a is not b and a.cost <= b.cost and a.score.value > b.score.value and a.surely_better(b)
-
-
-def _dominates(a: Ran, b: Ran) -> bool:
-    no_worse = a.cost <= b.cost and a.score.value >= b.score.value
-    return no_worse and (a.cost < b.cost or a.score.value > b.score.value)

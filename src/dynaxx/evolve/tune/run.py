@@ -10,7 +10,7 @@ from typing import Any, final
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import UsageError
-from dynaxx.evolve.changed import write_changed
+from dynaxx.evolve.changed import told, write_changed
 from dynaxx.evolve.tune.bed import Bed
 from dynaxx.evolve.tune.choice import Choice
 from dynaxx.evolve.tune.confirm import Confirmed, confirm, fresh
@@ -19,7 +19,7 @@ from dynaxx.evolve.tune.race import Ran, front
 from dynaxx.evolve.tune.search import Bound, Search, Tried
 from dynaxx.lens.reference import find
 from dynaxx.noise.solve.step import Step
-from dynaxx.plan.time.choose import Clock
+from dynaxx.plan.told import Teller
 from dynaxx.spec.data import DataSpec
 
 NUM, FRESH = 64, 128
@@ -39,25 +39,28 @@ class Options:
     seed: int = 0
     kept: Path | None = None
     data: DataSpec | None = None
-    clock: Clock | None = None
+    teller: Teller | None = None
 
 
 @final
 @dataclass(frozen=True)
 class Tuned:
-    """What was found; without a choice, nothing lies inside the bound.
+    """What was found; without a choice, nothing lies inside the bound, and `least` is the cheapest that there is.
 
-    `curves` holds what stayed to the end of each part's last race, `made` and `found` count blocks that were run and
-    that were known.
+    `curves` holds what stayed to the end of each part's last race; `tried` counts choices, `made` and `found` blocks
+    that were run and that were known.
     """
 
     choice: Choice | None
     changes: tuple[Mapping[str, Any], ...]
+    bound: Bound
     now: Cost
     then: Cost
+    least: Cost
     confirmed: Confirmed | None
     within: float
     curves: Mapping[str, tuple[Ran, ...]]
+    tried: int
     rounds: int
     made: int
     found: int
@@ -66,19 +69,18 @@ class Tuned:
 
     @property
     def shown(self) -> bool:
-        """Whether the score is at least what is allowed, beyond chance (one-sided 95%)."""
-        low = self.confirmed.ratio.low if self.confirmed else None
-        return low is not None and low >= 1 - self.within
+        """Whether it pays: inside the bound, and the score kept beyond chance on signals not searched on."""
+        return self.confirmed is not None and self.confirmed.kept
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "changes": list(self.changes), "unit": self.now.unit,
+            "changes": list(self.changes), "unit": self.now.unit, "unknown": dict(self.now.unknown),
             "cost": {"before": self.now.total, "after": self.then.total, "ratio": self.then.total / self.now.total},
             "latency_s": {"before": self.now.latency_s, "after": self.then.latency_s},
             "confirmed": self.confirmed.to_json() if self.confirmed else None, "within": self.within,
-            "shown": self.shown, "searched": self.num, "rounds": self.rounds, "blocks_run": self.made,
-            "blocks_known": self.found, "search_s": self.latency_s,
+            "shown": self.shown, "searched": self.num, "tried": self.tried, "rounds": self.rounds,
+            "blocks_run": self.made, "blocks_known": self.found, "search_s": self.latency_s,
             "curves": {part: _curve(ran) for part, ran in self.curves.items()},
         }  # fmt: skip
 
@@ -89,7 +91,7 @@ def _curve(ran: tuple[Ran, ...]) -> list[dict[str, Any]]:
     return [
         {
             "settings": one.choice.words, "cost": one.cost, "front": one in best, "now": one is ran[0],
-            "score": one.score.interval().to_json(), "ratio": one.against(ran[0]).to_json(),
+            "score": one.score.interval().to_json(), "change": one.against(ran[0]).to_json(),
         }
         for one in sorted(ran, key=lambda one: one.cost)
     ]  # fmt: skip
@@ -100,7 +102,7 @@ class Tuning:
     """Goes through `steps()`, then answers with what it found, `tuned()`.
 
     Raises:
-        UsageError: where there are no signals to hold the cascade against.
+        UsageError: where there are no signals to hold the cascade against, or a latency that nothing can tell.
         DataError: where they do not do.
     """
 
@@ -108,7 +110,9 @@ class Tuning:
         self, cascade: Cascade, options: Options, *, on_step: Callable[[str, Step], None] | None = None
     ) -> None:
         self.cascade, self.options, self.on_step = cascade, options, on_step
-        size = cascade.runtime.size
+        costs, size = Costs(cascade, options.teller), cascade.runtime.size
+        if options.bound.latency_s is not None:
+            costs.check_timed()
         reference = find(
             cascade.spec, options.num, data=options.data, root=cascade.root, seed=options.seed, size=size, apart=True
         )
@@ -116,38 +120,40 @@ class Tuning:
             fix = "Name some (--data DIR)."
             raise UsageError("data", "is named neither by the cascade nor by you; nothing tells a good sample.", fix)
         bed = Bed(cascade, reference, options.seed, options.kept, on_step)
-        self.search = Search(bed, Costs(cascade, options.clock), options.bound, options.budget_s)
-        self._start, self._rounds = time.monotonic(), 0
+        self.search = Search(bed, costs, options.bound, options.budget_s)
+        self._start, self._rounds, self._tried = time.monotonic(), 0, set[tuple[str, Choice]]()
 
     def steps(self) -> Iterator[Tried]:
         """Yield every round of the search."""
         for done in self.search.steps():
             self._rounds += 1
+            self._tried |= {(done.part, one.choice) for one in done.round.ran}
             yield done
 
     def tuned(self, file: Path | None = None) -> Tuned:
-        """Confirm the best choice on fresh samples, and write it as a cascade file where one is named."""
+        """Confirm the best choice on fresh samples; where it pays, write it as a cascade file if one is named."""
         search, choice = self.search, self.search.best
         now = search.costs.of(self.cascade)
         confirmed, then = None, now
         changes: tuple[Mapping[str, Any], ...] = ()
         if choice is not None and choice.settings:
             then = search.costs.of(search.bed.with_(choice))
-            confirmed = self._confirm(choice)
-            if file is not None:
-                changes = write_changed(self.cascade.spec, dict(choice.settings), file, root=self.cascade.root)
+            confirmed, changes = self._confirm(choice), told(self.cascade.spec, dict(choice.settings))
+            if file is not None and confirmed.kept:
+                write_changed(self.cascade.spec, dict(choice.settings), file, root=self.cascade.root)
         kept = search.bed.kept
         return Tuned(
-            choice, changes, now, then, confirmed, self.options.within, dict(search.curves), self._rounds, kept.made,
-            kept.found, len(search.bed.reference), time.monotonic() - self._start,
+            choice, changes, self.options.bound, now, then, search.least, confirmed, self.options.within,
+            dict(search.curves), len(self._tried), self._rounds, kept.made, kept.found, len(search.bed.reference),
+            time.monotonic() - self._start,
         )  # fmt: skip
 
     def _confirm(self, choice: Choice) -> Confirmed:
         options = self.options
         searched = len(self.search.bed.reference)
         self.search.bed.forget()
-        reference, says = fresh(self.cascade, searched, options.fresh, data=options.data, seed=options.seed)
+        signals = fresh(self.cascade, searched, options.fresh, data=options.data, seed=options.seed)
         return confirm(
-            self.cascade, choice, reference, says, seed=options.seed, folder=options.kept,
+            self.cascade, choice, signals, within=options.within, seed=options.seed, folder=options.kept,
             more=lambda: self.search.used < 1, on_step=self.on_step,
         )  # fmt: skip

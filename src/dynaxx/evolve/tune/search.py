@@ -6,13 +6,14 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from math import prod
+from math import log
 from typing import final
 
 from dynaxx.evolve.tune.bed import Bed
 from dynaxx.evolve.tune.choice import Choice, manners, walks
 from dynaxx.evolve.tune.cost import Cost, Costs
 from dynaxx.evolve.tune.race import Entrant, Ran, Round, front, race
+from dynaxx.metrics import front as fronts
 from dynaxx.spec.graph import Node
 
 STAGES_SHARE, TOGETHER_SHARE = 0.5, 0.8
@@ -20,23 +21,31 @@ STAGES_SHARE, TOGETHER_SHARE = 0.5, 0.8
 TOGETHER = 16
 """Combinations of the stages' best that are tried."""
 LOSING = 0.02
-"""The power of its cost by which a walk that was not tried is taken to keep its score."""
+"""What a walk that was not tried is taken to lose of its score when its cost falls by a factor of e."""
 EVEN = 0.01
 """Of choices whose scores differ by less than this share the cheapest is taken."""
+SHARE = 0.5
+"""What is allowed of the present work where nobody says."""
 
 
 @final
 @dataclass(frozen=True)
 class Bound:
-    """What a sample may cost: a share of what it costs now, and where it is given a latency."""
+    """What a sample may cost: a share of what it costs now, a latency, both, or (None) whatever it does."""
 
-    share: float = 1.0
+    share: float | None = None
     latency_s: float | None = None
+
+    @classmethod
+    def of(cls, share: float | None, latency_s: float | None) -> Bound:
+        """What was said; where nothing was, half of the work."""
+        return cls(SHARE) if share is None and latency_s is None else cls(share, latency_s)
 
     def holds(self, cost: Cost, now: Cost) -> bool:
         """Whether a cost lies inside."""
         slow = self.latency_s is not None and (cost.latency_s is None or cost.latency_s > self.latency_s)
-        return not slow and cost.total <= self.share * now.total * (1 + 1e-9)
+        dear = self.share is not None and cost.total > self.share * now.total * (1 + 1e-9)
+        return not slow and not dear
 
 
 @final
@@ -52,11 +61,11 @@ class Tried:
 @final
 @dataclass(frozen=True)
 class Kept:
-    """A stage's choice that is worth its cost: its share of the best score, on the stage's own grid."""
+    """A stage's choice that is worth its cost: what its score is below the best one, on the stage's own grid."""
 
     choice: Choice
     cost: float
-    share: float
+    loss: float
 
 
 @final
@@ -99,7 +108,7 @@ class Search:
         ran = yield from self._race(node, entrants, "walk", until)
         if ran:
             most = best_of(ran)
-            self.kept[name] = [Kept(one.choice, one.cost, one.score.value / most.score.value) for one in front(ran)]
+            self.kept[name] = [Kept(one.choice, one.cost, most.score.value - one.score.value) for one in front(ran)]
             self.curves[name] = tuple(ran)
             self._upstream |= most.choice
         else:
@@ -111,7 +120,7 @@ class Search:
         found = dict.fromkeys([told, *(told | way for way in walks(node))])
         costs = {choice: self._cost(self._upstream | choice).by_stage[node.stage.name] for choice in found}
         most = max(costs.values())
-        return [Kept(choice, cost, (cost / most) ** LOSING) for choice, cost in costs.items()]
+        return [Kept(choice, cost, LOSING * log(most / cost)) for choice, cost in costs.items()]
 
     def _race(
         self, node: Node, choices: Sequence[Choice], what: str, until: float
@@ -143,7 +152,7 @@ class Search:
             yield Tried("together", "the best of each stage", done)
 
     def _combined(self) -> list[Choice]:
-        """Combinations inside the bound, those first that should be best at their cost: shares multiply, costs add."""
+        """Combinations inside the bound, those first that should be best at their cost: losses and costs add."""
         now, found = self._cost(Choice()), list[Kept]()
         for parts in product(*self.kept.values()):
             choice = Choice()
@@ -151,16 +160,24 @@ class Search:
                 choice |= part.choice
             cost = self._cost(choice)
             if choice.settings and self.bound.holds(cost, now):
-                found.append(Kept(choice, cost.total, prod(part.share for part in parts)))
+                found.append(Kept(choice, cost.total, sum(part.loss for part in parts)))
         chosen: list[Kept] = []
         while found and len(chosen) < TOGETHER:
-            layer = [one for one in found if not any(_ahead(other, one) for other in found)]
-            chosen += sorted(layer, key=lambda one: -one.share)[: TOGETHER - len(chosen)]
+            layer = fronts.front(found, lambda one: (one.cost, one.loss))
+            chosen += sorted(layer, key=lambda one: one.loss)[: TOGETHER - len(chosen)]
             found = [one for one in found if one not in layer]
         return [one.choice for one in chosen]
 
     def _cost(self, choice: Choice) -> Cost:
         return self.costs.of(self.bed.with_(choice))
+
+    @property
+    def least(self) -> Cost:
+        """What the cheapest combination of the stages' best takes."""
+        cheapest = Choice()
+        for kept in self.kept.values():
+            cheapest |= min(kept, key=lambda one: one.cost).choice
+        return self._cost(cheapest)
 
     @property
     def best(self) -> Choice | None:
@@ -177,11 +194,6 @@ class Search:
 def best_of(ran: Sequence[Ran]) -> Ran:
     """The one with the best score."""
     return max(ran, key=lambda one: one.score.value)
-
-
-def _ahead(a: Kept, b: Kept) -> bool:
-    no_worse = a.cost <= b.cost and a.share >= b.share
-    return no_worse and (a.cost < b.cost or a.share > b.share)
 
 
 def _named(knob: Sequence[Choice]) -> str:
