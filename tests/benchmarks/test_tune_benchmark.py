@@ -25,3 +25,4 @@ def test_quick_gives_the_promised_figures() -> None:
     assert found["benchmark"] == "tune"
     assert by_name["flops_ratio"]["value"] <= by_name["flops_ratio"]["target"] == 0.5
     assert by_name["score_ratio"]["low"] >= by_name["score_ratio"]["target"] == 0.98
+    assert by_name["score_spare"]["low"] >= by_name["score_spare"]["target"] == 0

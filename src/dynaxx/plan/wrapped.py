@@ -76,6 +76,12 @@ def wrapped(node: Node, root: Path | None) -> Wrapped:
     return _kept[key]
 
 
+def evaluations_of(stage: PipelineStage, root: Path | None) -> int | None:
+    """Its network's evaluations for one sample, a guided one counted as two; None where nothing is known of it."""
+    facts = facts_of(stage, root)
+    return None if facts is None else _copies(stage, facts) * _steps(stage, facts)
+
+
 def _key(node: Node, stage: PipelineStage, facts: Facts) -> str:
     low = stage.inputs.get("low")
     said = (

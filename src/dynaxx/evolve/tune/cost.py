@@ -16,10 +16,9 @@ from dynaxx.plan.rehearse import sometimes_guided
 from dynaxx.plan.told import Teller
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import evaluations, network_calls
-from dynaxx.plan.wrapped import wrapped
+from dynaxx.plan.wrapped import evaluations_of, wrapped
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.stage import DenoisingStage, PipelineStage
-from dynaxx.stage.pipeline.wrapped import Wrapped
 
 Unit = Literal["FLOPs", "evaluations"]
 
@@ -103,8 +102,9 @@ class Costs:
             raise UsageError("latency", problem, "Give a share of the present work (--share).")
 
     def _evaluations(self, node: Node) -> int:
-        live = self.cascade.stages[node.stage.name]
-        return live.evaluations if isinstance(live, Wrapped) else network_calls(node)
+        if isinstance(node.stage, PipelineStage):
+            return evaluations_of(node.stage, self.cascade.root) or 1
+        return network_calls(node)
 
     def _flops(self, node: Node) -> float:
         profile = self._known(node)

@@ -41,11 +41,6 @@ def parameters(pipe: Any) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(pipe.__call__).parameters
 
 
-def said(pipe: Any, call: Mapping[str, Any], name: str) -> Any:
-    """What an argument of a pipeline's call is: as it was said, else the pipeline's own; None where it has none."""
-    return call[name] if name in call else getattr(parameters(pipe).get(name), "default", None)
-
-
 def taken(request: Request, row: int) -> Request:
     """One sample of a batch, as a batch of its own."""
     rows = slice(row, row + 1)

@@ -101,14 +101,6 @@ class Wrapped:
         """What is held in memory while the stage runs."""
         return self.held.weights_bytes
 
-    @property
-    def evaluations(self) -> int:
-        """Network evaluations of one sample: the steps that its call names, or its own; twice under guidance."""
-        steps, scale = (
-            calls.said(self.pipe, self.spec.call, name) for name in ("num_inference_steps", "guidance_scale")
-        )
-        return int(steps or 1) * (2 if (scale or 0) > 1 else 1)
-
     @torch.no_grad()
     def run(self, request: Request) -> Tensor:
         """Call the pipeline on a batch: `(B, *request.grid.shape)`, pixels in [-1, 1] or the codec's latents.
@@ -183,7 +175,7 @@ class Wrapped:
             raise SpecError(
                 f"stage {self.spec.name!r}, inputs.low.via", what, "Use `via: concat`, or another pipeline."
             )
-        steps = calls.said(self.pipe, said, "num_inference_steps")
+        steps = said.get("num_inference_steps", calls.parameters(self.pipe)["num_inference_steps"].default)
         return {family.start: start_share(walk.levels, int(steps), std)}
 
     def _rehearsed(self, given: Mapping[str, Any]) -> list[Any]:
