@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given
+from math import prod
+
+import pytest
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dynaxx.plan.growth import AXES, BATCH, Scale, added, evaluate
+from dynaxx.plan.growth import AXES, BATCH, ROUNDED, Scale, added, evaluate
 
 SCALE = Scale(2, 4)
 count = st.integers(1, BATCH - 1)
@@ -22,7 +25,7 @@ def test_a_signal_and_its_text_are_told_apart(channels: int, tokens: int, batch:
 
 
 @given(count, st.integers(1, 512))
-@example(1, 395)  # sites and tokens together happen to be a multiple of the batch
+@example(1, 31)  # sites and tokens together happen to be a multiple of the batch
 def test_text_behind_the_sites_is_split_off(channels: int, tokens: int) -> None:
     height, width = SCALE.size
     keys = SCALE.terms(BATCH * (height * width + tokens) * channels)
@@ -33,6 +36,14 @@ def test_weights_stay_weights_and_scores_are_squared() -> None:
     sites = AXES[2][0] * AXES[2][1]
     assert SCALE.terms(1280 * 1280 * 9 * 4) == (((0, 0, 0), 1280 * 1280 * 9 * 4),)
     assert SCALE.terms(BATCH * 8 * sites**2) == (((1, 2, 2), 8),)
+
+
+@pytest.mark.parametrize("rank", AXES)
+@given(weights=st.integers(1, 2**33))
+def test_no_weights_are_so_large_that_they_are_taken_for_sites(rank: int, weights: int) -> None:
+    scale = Scale(rank, 2)
+    assume(all(weights % prime for prime in scale.primes) and weights % prod(AXES[rank]) > ROUNDED)
+    assert scale.terms(weights) == (((0,) * (rank + 1), weights),)
 
 
 def test_a_known_size_leaves_only_the_batch_open() -> None:

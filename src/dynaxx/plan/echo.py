@@ -9,8 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from dynaxx.plan.growth import Terms, added
-from dynaxx.plan.tracker import OpKey, Tracker, undominated
+from dynaxx.plan.growth import added
+from dynaxx.plan.heights import Heights
+from dynaxx.plan.tracker import OpKey, Tracker
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.foreign import Backbone
 
@@ -26,20 +27,21 @@ class Echo:
     network: Backbone
     tracker: Tracker
     ops: dict[int, Counter[OpKey]] = field(default_factory=dict)
-    rises: dict[int, tuple[Terms, ...]] = field(default_factory=dict)
+    rises: dict[int, Heights] = field(default_factory=dict)
     _shapes: dict[int, torch.Size] = field(default_factory=dict)
 
     def __call__(self, x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
         """Evaluate, or answer as the first time did, with the first time's peaks above what is held now."""
         tracker, held = self.tracker, self.tracker.held()
         if len(x) in self.ops:
-            tracker.heights |= {added(held, rise) for rise in self.rises[len(x)]}
+            tracker.heights.add(self.rises[len(x)].raised(held))
             return x.new_empty(self._shapes[len(x)])
         outside, heights = tracker.ops, tracker.heights
-        tracker.ops, tracker.heights = Counter(), set()
+        tracker.ops, tracker.heights = Counter(), Heights()
         answer = self.network(x, level, told, condition)
-        self.ops[len(x)], inside = tracker.ops, undominated(tracker.heights)
-        self.rises[len(x)] = tuple(added(height, added(held, times=-1)) for height in inside)
-        tracker.ops, tracker.heights = outside, heights | set(inside)
+        self.ops[len(x)], inside = tracker.ops, tracker.heights.undominated()
+        self.rises[len(x)] = inside.raised(added(held, times=-1))
+        heights.add(inside)
+        tracker.ops, tracker.heights = outside, heights
         self._shapes[len(x)] = answer.shape
         return answer

@@ -10,8 +10,11 @@ from typing import final
 
 BATCH = 1009
 """The batch of a rehearsal: a prime that no width, depth or number of tokens is a multiple of."""
-AXES = {1: (100003,), 2: (10007, 10009), 3: (401, 409, 419)}
-"""The size of each axis, in units of the network's coarsest cell. Products stay below 2^63."""
+AXES = {1: (1_000_000_007,), 2: (30_011, 30_013), 3: (641, 643, 647)}
+"""The size of each axis, in units of the network's coarsest cell: more sites than one sample has numbers of anything
+else, text or tables. Products stay below 2^63."""
+ROUNDED = 64
+"""Bytes by which a counter of sites is longer than it need be, at most."""
 Powers = tuple[int, ...]
 """The powers of the batch and of each axis in a term: `(1, 1, 1)` is `B h w`."""
 Terms = tuple[tuple[Powers, int], ...]
@@ -70,7 +73,8 @@ def _terms(value: int, primes: tuple[int, ...]) -> Terms:
         while rest and rest % prime == 0 and powers[i] < most:
             rest, powers[i] = rest // prime, powers[i] + 1
     whole = math.prod(primes[1:])
-    if len(primes) > 1 and rest >= whole and not any(powers[1:]):
+    shared = not powers[0]  # by all samples: weights, which may be large, or counters of sites, rounded up
+    if len(primes) > 1 and rest >= whole and not any(powers[1:]) and not (shared and rest % whole > ROUNDED):
         return _split(rest, powers[0], whole, len(primes) - 1)
     return ((tuple(powers), rest),) if value else ()
 

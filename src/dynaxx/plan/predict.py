@@ -46,6 +46,7 @@ class NodePlan:
     parts: Mapping[str, int | None] = field(default_factory=dict)
     peak_bytes: float = 0.0
     unknown: str = ""
+    on_cpu: bool = True
 
     @property
     def timed(self) -> bool:
@@ -74,7 +75,7 @@ class NodePlan:
         if self.profile is None:
             return 0.0
         part, tiles = one_tile(self.node)
-        peak = self.profile.peak_bytes(self.batch, part.grid.size)
+        peak = self.profile.peak_bytes(self.batch, part.grid.size, on_cpu=self.on_cpu)
         return peak + (self._whole_bytes + signal_bytes(part.grid, self.batch) if tiles > 1 else 0)
 
     @property
@@ -132,7 +133,7 @@ def plan_run(
     Raises:
         SpecError: if a network cannot be built.
     """
-    found = [_node_plan(node, spec, samples, batch, build, root) for node in graph]
+    found = [replace(_node_plan(node, spec, samples, batch, build, root), on_cpu=on_cpu) for node in graph]
     by_name, kept = {one.node.name: one for one in found}, {*keep, graph[-1].name}
     listed, peaks = events(graph, keep=kept, placement=placement), dict[str, float]()
     every = {one.node.stage.name: one.weights for one in found}
@@ -200,6 +201,7 @@ class TrainPlan:
     parts: int
     profile: Profile | None = None
     unknown: str = ""
+    on_cpu: bool = True
 
     @property
     def work(self) -> Mapping[OpKey, int]:
@@ -217,7 +219,7 @@ class TrainPlan:
         if self.profile is None:
             return 0.0
         waiting = (2 * self.parts - 1) * self._batch_bytes
-        return self.profile.peak_bytes(self.batch, self.node.grid.size) + waiting
+        return self.profile.peak_bytes(self.batch, self.node.grid.size, on_cpu=self.on_cpu) + waiting
 
     @property
     def _batch_bytes(self) -> int:
@@ -228,13 +230,13 @@ class TrainPlan:
         return 2 * mine + sum(inputs) + sum(widened)
 
 
-def plan_training(spec: CascadeSpec, graph: Sequence[Node]) -> tuple[TrainPlan, ...]:
+def plan_training(spec: CascadeSpec, graph: Sequence[Node], *, on_cpu: bool = True) -> tuple[TrainPlan, ...]:
     """What training takes, stage by stage; repeated stages are trained once."""
     found: dict[str, TrainPlan] = {}
     for node in graph:
         stage = node.stage
         if stage.name not in found and isinstance(stage, DiffusionStage | RegressionStage):
-            found[stage.name] = _train_plan(spec, node, stage.train or TrainingSpec())
+            found[stage.name] = replace(_train_plan(spec, node, stage.train or TrainingSpec()), on_cpu=on_cpu)
     return tuple(found.values())
 
 

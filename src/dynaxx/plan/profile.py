@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dynaxx.plan.growth import Scale, Terms, evaluate
+from dynaxx.plan.heights import Heights, Matrix
 from dynaxx.plan.tracker import OpKey
 
 Part = Mapping[OpKey, int]
@@ -31,29 +29,19 @@ class Profile:
     scale: Scale
     parameters: int
     weights: int
-    heights: tuple[Terms, ...]
+    heights: Heights
     parts: tuple[Part, ...]
     evaluations: Mapping[int, Part] = field(default_factory=dict)
 
-    def peak_bytes(self, batch: int, size: Sequence[int]) -> float:
-        """The most memory that is held at once."""
+    def peak_bytes(self, batch: int, size: Sequence[int], *, on_cpu: bool = True) -> float:
+        """The most memory that is held at once: by tensors, and on a CPU by its kernels' copies beside them."""
         units = self.scale.units(batch, size)
-        powers, matrix = self._matrix
-        if not powers:
-            return 0.0
-        return float(
-            (matrix @ np.array([np.prod([u**p for u, p in zip(units, q, strict=True)]) for q in powers])).max()
-        )
+        tensors, at_work = self._matrices
+        return max(tensors.highest(units), at_work.highest(units) if on_cpu else 0.0)
 
     @cached_property
-    def _matrix(self) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
-        powers = sorted({power for terms in self.heights for power, _ in terms})
-        place = {power: i for i, power in enumerate(powers)}
-        matrix = np.zeros((len(self.heights), len(powers)))
-        for row, terms in enumerate(self.heights):
-            for power, c in terms:
-                matrix[row, place[power]] = c
-        return powers, matrix
+    def _matrices(self) -> tuple[Matrix, Matrix]:
+        return Matrix.of(self.heights.tensors), Matrix.of(self.heights.at_work)
 
     def work(self, steps: int, evaluations: Mapping[int, int]) -> Counter[OpKey]:
         """All operations of a run of `steps` steps with so many network evaluations at each number of copies."""
@@ -78,7 +66,8 @@ class Profile:
         """The profile as plain data."""
         return {
             "scale": [self.scale.rank, self.scale.cell, self.scale.fixed], "parameters": self.parameters,
-            "weights": self.weights, "heights": self.heights, "parts": [_listed(part) for part in self.parts],
+            "weights": self.weights, "heights": [sorted(self.heights.tensors), sorted(self.heights.at_work)],
+            "parts": [_listed(part) for part in self.parts],
             "evaluations": [[copies, _listed(part)] for copies, part in self.evaluations.items()],
         }  # fmt: skip
 
@@ -88,7 +77,8 @@ class Profile:
         rank, cell, fixed = data["scale"]
         return cls(
             Scale(rank, cell, tuple(fixed) if fixed else None), data["parameters"], data["weights"],
-            tuple(_terms(terms) for terms in data["heights"]), tuple(_part(part) for part in data["parts"]),
+            Heights(*({_terms(terms) for terms in kind} for kind in data["heights"])),
+            tuple(_part(part) for part in data["parts"]),
             {copies: _part(part) for copies, part in data["evaluations"]},
         )  # fmt: skip
 

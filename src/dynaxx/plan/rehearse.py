@@ -15,7 +15,7 @@ from dynaxx.plan.growth import BATCH, Scale
 from dynaxx.plan.kernels import RealKernels, recomputed
 from dynaxx.plan.profile import Part, Profile
 from dynaxx.plan.stand_in import DRAWS, META, StandIn, tensors_of
-from dynaxx.plan.tracker import Tracker, undominated
+from dynaxx.plan.tracker import Tracker
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import DenoisingStage, StageSpec
@@ -142,5 +142,5 @@ def _profile(
 ) -> Profile:
     held = sum(w.numel() * w.itemsize for w in weights)
     parameters = sum(w.numel() for w in weights if isinstance(w, nn.Parameter))
-    heights = undominated([*tracker.heights, tracker.held()])
-    return Profile(tracker.scale, parameters, held, heights, tuple(parts), evaluations)
+    tracker.heights.tensors.add(tracker.held())
+    return Profile(tracker.scale, parameters, held, tracker.heights.undominated(), tuple(parts), evaluations)

@@ -58,7 +58,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
         spec, graph, samples=question.samples, batch=question.batch, placement=question.placement, on_cpu=on_cpu,
         build=build, root=root,
     )  # fmt: skip
-    training = plan_training(spec, graph)
+    training = plan_training(spec, graph, on_cpu=on_cpu)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
     teller, source = teller_for(question.device, spec.condition)
     timed, price = _Timed(teller), prices().get(question.device)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dynaxx.plan.growth import Powers, Scale, Terms, added, as_terms
+from dynaxx.plan.heights import Heights
 from dynaxx.plan.layouts import laid_out
 from dynaxx.plan.ops import Shape, cost, is_view
 from dynaxx.plan.workspace import Moments, moments
@@ -26,10 +27,9 @@ class Tracker(TorchDispatchMode):
     Storages are known by weak references, so that one counts from its making to the moment nothing needs it.
     """
 
-    def __init__(self, scale: Scale, *, on_cpu: bool = True) -> None:
+    def __init__(self, scale: Scale) -> None:
         super().__init__()
-        self.scale, self.on_cpu, self.ops = scale, on_cpu, Counter[OpKey]()
-        self.heights = set[Terms]()
+        self.scale, self.ops, self.heights = scale, Counter[OpKey](), Heights()
         self.parts: list[Counter[OpKey]] = []
         self._held: dict[Powers, int] = {}
         self._known: weakref.WeakKeyDictionary[Any, None] = weakref.WeakKeyDictionary()
@@ -41,8 +41,7 @@ class Tracker(TorchDispatchMode):
         if is_view(func):
             return out
         made = list(_tensors(out))
-        if self.on_cpu:
-            self._work(moments(func, args, out, self.scale.really))
+        self._work(moments(func, args, out, self.scale.really))
         for x in made:
             self.hold(x)
         kind, shape, flops = cost(func, args, out)
@@ -72,11 +71,11 @@ class Tracker(TorchDispatchMode):
 
     def _work(self, found: Moments) -> None:
         for moment in found:
-            self.heights.add(added(self.held(), *(self.scale.terms(n) for n in moment)))
+            self.heights.at_work.add(added(self.held(), *(self.scale.terms(n) for n in moment)))
 
     def _drop(self, terms: Terms) -> None:
         if self._rising:
-            self.heights.add(self.held())
+            self.heights.tensors.add(self.held())
             self._rising = False
         self._change(terms, -1)
 
@@ -91,14 +90,3 @@ def _tensors(values: Any) -> Iterable[Tensor]:
     elif isinstance(values, (list, tuple)):
         for value in values:
             yield from _tensors(value)
-
-
-def undominated(heights: Iterable[Terms]) -> tuple[Terms, ...]:
-    """The peaks that can be the highest for some batch and size: none of another's terms is larger throughout."""
-    ordered = sorted(set(heights), key=lambda terms: -sum(c for _, c in terms))
-    kept: list[dict[Powers, int]] = []
-    for terms in ordered:
-        mine = dict(terms)
-        if not any(all(other.get(powers, 0) >= c for powers, c in mine.items()) for other in kept):
-            kept.append(mine)
-    return tuple(as_terms(terms) for terms in kept)

@@ -83,7 +83,7 @@ def _candidate(
         assert one.profile is not None
         each.append(teller.seconds(one.node, one.profile, one.work))
         latency = latency.plus(each[-1])
-    stages = plan_training(spec, graph)
+    stages = plan_training(spec, graph, on_cpu=device == "cpu")
     for stage in stages:
         assert stage.profile is not None
         step = teller.clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)

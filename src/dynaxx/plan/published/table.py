@@ -17,7 +17,7 @@ from torch import nn
 from dynaxx.errors import UsageError
 from dynaxx.plan.growth import Scale, evaluate
 from dynaxx.plan.kernels import RealKernels
-from dynaxx.plan.tracker import Tracker, undominated
+from dynaxx.plan.tracker import Tracker
 from dynaxx.stage.pipeline.bare import bare_network, evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
@@ -87,11 +87,11 @@ def _stage(stage: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def one_evaluation(network: nn.Module, size: tuple[int, ...]) -> tuple[float, float]:
     """FLOPs of one evaluation of one sample, and the bytes held at its peak, weights included."""
-    tracker = Tracker(Scale(len(size), 1, fixed=size), on_cpu=False)
+    tracker = Tracker(Scale(len(size), 1, fixed=size))
     for p in network.parameters():
         tracker.hold(p)
     run = evaluation(network, BATCH, size)
     with torch.no_grad(), RealKernels(), tracker:
         run()
     flops = sum(n * evaluate(key[2], (1.0,)) for key, n in tracker.ops.items())
-    return flops, max(evaluate(height, (1.0,)) for height in undominated([*tracker.heights, tracker.held()]))
+    return flops, max(evaluate(height, (1.0,)) for height in (*tracker.heights.tensors, tracker.held()))
