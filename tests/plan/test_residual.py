@@ -11,10 +11,10 @@ import pytest
 
 from dynaxx.plan.time.calibrate import Timed, with_residual
 from dynaxx.plan.time.clock import Fit
-from dynaxx.plan.time.interval import LEAST_SPREAD, Z90, Interval
-from dynaxx.plan.time.residual import Residual, coordinates
+from dynaxx.plan.time.interval import Z90, Interval
+from dynaxx.plan.time.kernel import USUAL, Kernel, chosen
+from dynaxx.plan.time.residual import DRIFT, Residual, coordinates
 from dynaxx.plan.time.shapes import SHAPES, shapes
-from dynaxx.plan.time.surface import likeness
 
 SHARES = (1.1, 1.0, 1.1, 2.0, 1e-5, 0.0)
 SUMS = (0.02, 0.0, 0.01, 0.005, 500.0, 1e6)
@@ -61,8 +61,7 @@ def test_intervals_hold_nine_times_in_ten_of_draws_from_the_process() -> None:
     rng, held = np.random.default_rng(3), list[bool]()
     for _ in range(20):
         where = rng.normal(0, 1, (90, 9)) * [1.0, 0.7, 0, 0, 0, 0, 0, 1.0, 1.0]
-        reach = np.array([1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.5, 1.5])
-        covariance = 0.5 * likeness(where / reach, where / reach) + 0.5 * np.eye(90)
+        covariance = Kernel().between(where, where) + Kernel().noise * np.eye(90)
         drawn = 0.2 * np.linalg.cholesky(covariance) @ rng.standard_normal(90)
         residual = Residual.of([tuple(p) for p in where[:60]], list(drawn[:60]), 0.2)
         for point, real in zip(where[60:], drawn[60:], strict=True):
@@ -75,11 +74,10 @@ def test_a_network_of_its_own_is_told_by_the_formula() -> None:
     """One network, asked at itself: k = 1 - w, K = 1, so that the shift is (1 - w) r and the rest is w (2 - w)."""
     point, spread = coordinates(SUMS, SHARES, 2, (16, 16)), 0.2
     residual = Residual.of([point], [0.1], spread)
-    weight, inverse = residual._process
-    assert inverse == pytest.approx(np.ones((1, 1)))
+    weight = residual.kernel.noise
     shift, left = residual.at(point)
     assert shift == pytest.approx((1 - weight) * 0.1)
-    assert left == pytest.approx(min(spread, math.sqrt(spread**2 * weight * (2 - weight) + LEAST_SPREAD**2)))
+    assert left == pytest.approx(min(spread, math.sqrt(spread**2 * weight * (2 - weight) + DRIFT**2)))
 
 
 def test_far_from_all_networks_there_is_no_shift_and_the_full_spread() -> None:
@@ -98,8 +96,30 @@ def test_residuals_without_a_pattern_are_taken_for_noise() -> None:
     assert np.sqrt(np.mean(np.square(shifts))) < 0.05
 
 
+def test_a_kernel_reaches_far_along_what_tells_nothing_and_not_along_what_does() -> None:
+    rng = np.random.default_rng(11)
+    points = rng.uniform(-2, 2, (60, 9))
+    kernel = chosen(points, np.sin(2 * points[:, 8]) / 0.7 + 0.1 * rng.standard_normal(60))
+    relative = np.array(kernel.reaches) / np.array(USUAL)
+    assert relative[8] <= 1
+    assert np.median(relative[:8]) >= 2
+    assert kernel.noise <= 0.3
+
+
+def test_the_density_of_networks_left_out_is_that_of_leaving_each_out() -> None:
+    rng = np.random.default_rng(13)
+    points, rests, kernel = rng.normal(0, 1, (12, 9)), rng.standard_normal(12), Kernel(noise=0.3)
+    total = 0.0
+    for i in range(12):
+        others = [j for j in range(12) if j != i]
+        near, inverse = kernel.between(points[[i]], points[others])[0], kernel.inverse(points[others])
+        variance = 1 - near @ inverse @ near
+        total -= 0.5 * (np.log(variance) + (rests[i] - near @ inverse @ rests[others]) ** 2 / variance)
+    assert kernel.log_density(points, rests) == pytest.approx(total)
+
+
 def test_coordinates_do_not_depend_on_the_number_of_steps() -> None:
-    many = (*(12 * part for part in SUMS[:5]), SUMS[5])
+    many = tuple(12 * part for part in SUMS)
     assert coordinates(many, SHARES, 4, (64,)) == pytest.approx(coordinates(SUMS, SHARES, 4, (64,)))
 
 

@@ -34,8 +34,8 @@ BUDGET_S = 60.0
 """A calibration ends within this; what was not probed by then is told from what was."""
 NETWORKS_SHARE = 0.6
 """Of the budget; the rest is for single operations."""
-FORMAT = 3
-USUAL = {"sample": Fit(), "train": Fit(parameter_s=3e-9)}
+FORMAT = 4
+USUAL = {"sample": Fit(), "train": Fit(weight_s=3e-9)}
 """What shares usually are: where networks say nothing else, they stay so. Of a few server CPUs."""
 LOOSE = (0.3, 0.3, 0.3, 1.0, 8e-6, 3e-9)
 """How far shares may be from what they usually are."""
@@ -125,8 +125,8 @@ def fitted(rows: Sequence[Row], usual: Fit = USUAL["sample"]) -> Fit:
         left.append(math.log(float(table[i, -1] / max(table[i, :-1] @ _shares(others, usual), 1e-9))))
     few = t_quantile(0.90, len(left) - 1) / Z90
     spread = few * float(np.sqrt(np.mean(np.square(left)) * (1 + 1 / len(left))))
-    conv, alone, attention, moving, call_s, parameter_s = (float(share) for share in _shares(table, usual))
-    return Fit(conv, alone, attention, moving, call_s, parameter_s, max(spread, LEAST_SPREAD))
+    conv, alone, attention, moving, call_s, weight_s = (float(share) for share in _shares(table, usual))
+    return Fit(conv, alone, attention, moving, call_s, weight_s, max(spread, LEAST_SPREAD))
 
 
 def _shares(table: NDArray[np.float64], usual: Fit) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dynaxx.plan.growth import evaluate
 from dynaxx.plan.profile import Profile
-from dynaxx.plan.time.features import SHAPED, Point, group_of, is_alone, point_of
+from dynaxx.plan.time.features import SHAPED, Point, group_of, is_alone, point_of, weights_of
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.residual import Residual, coordinates
 from dynaxx.plan.time.surface import Surface
@@ -21,7 +21,7 @@ from dynaxx.plan.tracker import OpKey
 FALLBACK = "pointwise"
 Sums = tuple[float, float, float, float, float, float]
 """Seconds alone of convolutions and products, of torch's own convolutions, of attention, of what moves bytes; how many
-operations these are; parameters."""
+operations these are; weights that are read in sampling, or trained."""
 BINS = ("conv", "alone", "attention", "moving")
 
 
@@ -31,7 +31,8 @@ class Fit:
     """`seconds = sum of shares * sums`, up to a residual where there is one, and a spread.
 
     The first four shares say how much longer operations take inside a network, where caches are shared, than alone.
-    Calls cost Python's time, parameters that of the optimiser and of the average.
+    Calls cost Python's time. Weights cost that of reading them anew for every evaluation, where an operation that is
+    timed alone has them at hand, and in training that of the optimiser and of the average.
     """
 
     conv: float = 1.15
@@ -39,14 +40,14 @@ class Fit:
     attention: float = 1.15
     moving: float = 1.5
     call_s: float = 1e-5
-    parameter_s: float = 0.0
+    weight_s: float = 2e-10
     spread: float = 0.5
     residual: Residual | None = None
 
     @property
     def shares(self) -> Sums:
         """What each sum is multiplied by."""
-        return self.conv, self.alone, self.attention, self.moving, self.call_s, self.parameter_s
+        return self.conv, self.alone, self.attention, self.moving, self.call_s, self.weight_s
 
     def seconds(self, sums: Sums) -> float:
         """What a stage's sums come to."""
@@ -66,7 +67,12 @@ class Fit:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fit:
         """The fit that `to_json` wrote."""
-        return cls(**{**data, "residual": Residual.of(**data["residual"]) if data["residual"] else None})
+        return cls(**{**data, "residual": Residual.from_json(data["residual"]) if data["residual"] else None})
+
+
+def is_training(work: Mapping[OpKey, int]) -> bool:
+    """Whether gradients are among the operations."""
+    return any("_back" in kind for kind, *_ in work)
 
 
 def bin_of(group: str) -> str:
@@ -95,11 +101,11 @@ class ProbedClock:
 
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
         """How long the operations of a stage take at a batch and a size."""
-        fit = self.train if any("_back" in key[0] for key in work) else self.sample
+        fit = self.train if is_training(work) else self.sample
         return fit.told(self.sums(profile, work, batch, size), batch, size)
 
     def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:
-        """What a stage's operations take, each alone, by what they are; how many they are; parameters."""
+        """What a stage's operations take, each alone, by what they are; how many they are; weights read, or trained."""
         units, found = profile.scale.units(batch, size), defaultdict[str, list[tuple[Point, int]]](list)
         for (kind, shape, flops, moved), n in work.items():
             does = evaluate(flops, units)
@@ -111,8 +117,9 @@ class ProbedClock:
             if group:
                 each = self.surfaces[group].at(np.array([point for point, _ in points]))
                 total[bin_of(group)] += float(each @ np.array([n for _, n in points]))
-        calls, parameters = float(sum(work.values())), float(profile.parameters)
-        return total["conv"], total["alone"], total["attention"], total["moving"], calls, parameters
+        read = sum(n * weights_of(kind, shape) for (kind, shape, *_), n in work.items())
+        calls, weights = float(sum(work.values())), float(profile.parameters if is_training(work) else read)
+        return total["conv"], total["alone"], total["attention"], total["moving"], calls, weights
 
     def _group(self, kind: str, shape: tuple[int, ...], rank: int, *, alone: bool) -> str:
         """The nearest group that was probed."""

@@ -36,6 +36,14 @@ def is_alone(kind: str, shape: Shape, flops: float, batch: int) -> bool:
     return inward * sites ** (min(axes, 2) / axes) <= NATIVE
 
 
+def weights_of(kind: str, shape: Shape) -> int:
+    """The weights that an operation reads."""
+    if kind.startswith("conv"):
+        axes, inward, outward, kernel = shape[:4]
+        return inward * outward * kernel**axes
+    return shape[0] * shape[1] if kind == "mm" else 0
+
+
 def point_of(kind: str, shape: Shape, flops: float, moved: float) -> Point:
     """The coordinates of one operation: logarithms of widths and rows, or of bytes alone."""
     if kind not in SHAPED or flops <= 0:

@@ -11,27 +11,26 @@ from typing import Any, final
 import numpy as np
 
 from dynaxx.plan.time.features import Point
-from dynaxx.plan.time.interval import LEAST_SPREAD
-from dynaxx.plan.time.surface import Numbers, likeness
+from dynaxx.plan.time.kernel import Kernel, chosen
+from dynaxx.plan.time.surface import Numbers
 
 FEW = 30
 """Fewer networks than this tell too little of each other: their residuals are all taken for noise."""
-REACHES = np.array([1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.5, 1.5])
-"""How far one network tells of others, along each of its coordinates."""
-NOISES = tuple(i / 10 for i in range(1, 11))
-"""Shares of the spread, squared, that no coordinate explains: the likeliest is taken."""
+DRIFT = 0.06
+"""By how much a machine changes between its calibration and a run, where its neighbours come and go."""
 
 
 def coordinates(sums: Sequence[float], shares: Sequence[float], batch: int, size: tuple[int, ...]) -> Point:
     """Where a network lies; none of it depends on the number of steps.
 
     Logarithms of the seconds per call and of the batch; the shares of the time of torch's own convolutions, attention,
-    what moves bytes, and calls; the number of axes; logarithms of sites and of parameters.
+    what moves bytes, and calls; the number of axes; logarithms of sites and of weights per call.
     """
     parts = [share * part for share, part in zip(shares, sums, strict=True)]
-    total, (calls, parameters) = max(sum(parts), 1e-12), sums[4:]
-    where = [math.log(total / max(calls, 1.0)), math.log(batch), *(part / total for part in parts[1:5])]
-    return *where, float(len(size)), math.log(math.prod(size)), math.log(max(parameters, 1.0))
+    total, (calls, weights) = max(sum(parts), 1e-12), sums[4:]
+    each = max(calls, 1.0)
+    where = [math.log(total / each), math.log(batch), *(part / total for part in parts[1:5])]
+    return *where, float(len(size)), math.log(math.prod(size)), math.log(max(weights / each, 1.0))
 
 
 @final
@@ -39,47 +38,42 @@ def coordinates(sums: Sequence[float], shares: Sequence[float], batch: int, size
 class Residual:
     """ln(real / told) as a Gaussian process over networks, of the spread S that they have without it.
 
-        shift = k' K^-1 r,    spread^2 = S^2 (1 - w) (1 - k' K^-1 k) + S^2 w + drift^2, and S^2 at most
+        shift = k' K^-1 r,    spread^2 = S^2 (1 - k' K^-1 k) + drift^2, and S^2 at most
 
-    K, of covariances over S^2, has w on its diagonal besides the likeness, 1 - w of which is explained. w is the one of
-    `NOISES` under which networks left out are likeliest. Drift is what a machine changes by after its calibration.
-    Far from all networks there is no shift, and the spread is S. (Rasmussen and Williams 2006, eq. 2.25, 2.26; leaving
-    one out: eq. 5.10 to 5.12.)
+    K and k are covariances over S^2, by a kernel under which networks left out are likeliest. Drift is what a machine
+    changes by after its calibration. Far from all networks there is no shift, and the spread is S. (Rasmussen and
+    Williams 2006, eq. 2.25, 2.26.)
     """
 
     points: Numbers
     rests: Numbers
     spread: float
+    kernel: Kernel
 
     @classmethod
     def of(cls, points: Sequence[Point], rests: Sequence[float], spread: float) -> Residual:
         """The residuals of networks, `(n,)`, at their coordinates, `(n, 9)`."""
-        return cls(np.array(points, dtype=np.float64), np.array(rests, dtype=np.float64), spread)
+        at, off = np.array(points, dtype=np.float64), np.array(rests, dtype=np.float64)
+        return cls(at, off, spread, chosen(at, off / spread))
 
     def at(self, point: Point) -> tuple[float, float]:
         """What is added to the logarithm of the time told, and its standard deviation."""
-        weight, inverse = self._process
-        near = (1 - weight) * likeness(np.array([point]) / REACHES, self.points / REACHES)[0]
-        left = 1 - weight - near @ inverse @ near + weight
-        spread = math.sqrt(max(left, 0.0) * self.spread**2 + LEAST_SPREAD**2)
-        return float(near @ inverse @ self.rests), min(spread, self.spread)
+        near = self.kernel.between(np.array([point]), self.points)[0]
+        left = 1 - near @ self._inverse @ near
+        spread = math.sqrt(max(left, 0.0) * self.spread**2 + DRIFT**2)
+        return float(near @ self._inverse @ self.rests), min(spread, self.spread)
 
     @cached_property
-    def _process(self) -> tuple[float, Numbers]:
-        """The share of noise, and the inverse of K."""
-        alike, one = likeness(self.points / REACHES, self.points / REACHES), np.eye(len(self.points))
-        found = [
-            (weight, np.asarray(np.linalg.inv((1 - weight) * alike + weight * one), dtype=np.float64))
-            for weight in NOISES
-        ]
-        return max(found, key=lambda each: self._log_density(each[1]))
-
-    def _log_density(self, inverse: Numbers) -> float:
-        """Of every network, told from the others."""
-        variance = self.spread**2 / np.diag(inverse)
-        missed = inverse @ self.rests / np.diag(inverse)
-        return float(-0.5 * (np.log(variance) + missed**2 / variance).sum())
+    def _inverse(self) -> Numbers:
+        return self.kernel.inverse(self.points)
 
     def to_json(self) -> dict[str, Any]:
         """The residuals as plain data."""
-        return {"points": self.points.tolist(), "rests": self.rests.tolist(), "spread": self.spread}
+        own = {"points": self.points.tolist(), "rests": self.rests.tolist(), "spread": self.spread}
+        return own | {"kernel": self.kernel.to_json()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Residual:
+        """The residuals that `to_json` wrote."""
+        points, rests = (np.array(data[name], dtype=np.float64) for name in ("points", "rests"))
+        return cls(points, rests, data["spread"], Kernel(tuple(data["kernel"]["reaches"]), data["kernel"]["noise"]))
