@@ -31,6 +31,7 @@ import timing
 from drawn_stages import CPU, Setting, large, settings, tiny, work_of
 from meter import held
 
+from dynaxx.cli.allocator import keep_freed_memory
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.plan.predict import plan_run
@@ -254,6 +255,7 @@ def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int, let: 
 
 def times(count: int, cascades: int, repeats: int, budget_s: float, seed: int, let: Within) -> list[timing.Result]:
     """Errors of time after a calibration."""
+    keep_freed_memory()  # as commands do: else buffers cost less and less while a process gets older
     start = time.perf_counter()
     clock = calibrate(CPU, budget_s=budget_s)
     took = time.perf_counter() - start

@@ -23,6 +23,7 @@ import torch
 from timing import Result
 
 from dynaxx.cli import run
+from dynaxx.cli.allocator import keep_freed_memory
 from dynaxx.engine.cascade import Cascade
 from dynaxx.plan.propose.choose import propose
 from dynaxx.plan.propose.target import Budget, Target
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
     options = parser.parse_args()
     before, found = timing.load(), list[Kept]()
+    keep_freed_memory()  # as commands do
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DYNAXX_CACHE"] = folder
         keep(calibrate(CPU, budget_s=5.0 if options.quick else options.calibration), CPU)

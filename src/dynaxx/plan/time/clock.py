@@ -109,8 +109,8 @@ class ProbedClock:
         units, found = profile.scale.units(batch, size), defaultdict[str, list[tuple[Point, int]]](list)
         for (kind, shape, flops, moved), n in work.items():
             does = evaluate(flops, units)
-            point = point_of(kind, shape, does, evaluate(moved, units))
             alone = self.on_cpu and is_alone(kind, shape, does, batch)
+            point = point_of(kind, shape, does, evaluate(moved, units), alone=alone)
             found[self._group(kind, shape, len(point), alone=alone)].append((point, n))
         total = dict.fromkeys(BINS, 0.0)
         for group, points in found.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dynaxx.plan.ops import Shape
+from dynaxx.plan.workspace import FEW, block
 
 Point = tuple[float, ...]
 SHAPED = ("conv", "conv1", "conv_back", "conv1_back", "mm", "attention", "attention_back")
@@ -44,11 +45,23 @@ def weights_of(kind: str, shape: Shape) -> int:
     return shape[0] * shape[1] if kind == "mm" else 0
 
 
-def point_of(kind: str, shape: Shape, flops: float, moved: float) -> Point:
-    """The coordinates of one operation: logarithms of widths and rows, or of bytes alone."""
+def point_of(kind: str, shape: Shape, flops: float, moved: float, *, alone: bool = False) -> Point:
+    """The coordinates of one operation: logarithms of widths and rows, or of bytes alone.
+
+    oneDNN's convolutions take channels in whole vector registers; torch's own, of samples alone, as many as there are.
+    """
     if kind not in SHAPED or flops <= 0:
         return (math.log(max(moved, 1.0)),)
     if kind.startswith("attention"):
         return math.log(shape[0]), math.log(flops / moved), math.log(moved / shape[0])
-    first, second = (shape[1], shape[2]) if kind.startswith("conv") else (shape[0], shape[1])
-    return math.log(first), math.log(second), math.log(flops / (2 * first * second))
+    conv = kind.startswith("conv")
+    first, second = shape[1:3] if conv else shape[:2]
+    rows = flops / (2 * first * second)
+    if conv and not alone:
+        first, second = _whole(first), _whole(second)
+    return math.log(first), math.log(second), math.log(rows)
+
+
+def _whole(channels: int) -> int:
+    """Channels as vector registers take them, whole ones; few channels are read as they lie."""
+    return channels if channels < FEW else -(-channels // block()) * block()
