@@ -16,7 +16,7 @@ from dynaxx.plan.time.surface import Numbers
 
 FEW = 30
 """Fewer networks than this tell too little of each other: their residuals are all taken for noise."""
-DRIFT = 0.06
+DRIFT = 0.08
 """By how much a machine changes between its calibration and a run, where its neighbours come and go."""
 
 
