@@ -15,9 +15,10 @@ from torch import nn
 
 from dynaxx.errors import RunError
 from dynaxx.plan.growth import BATCH, Scale
+from dynaxx.plan.heights import Heights
 from dynaxx.plan.kernels import RealKernels
 from dynaxx.plan.profile import Profile
-from dynaxx.plan.tracker import Tracker, undominated
+from dynaxx.plan.tracker import Tracker
 from dynaxx.plan.workspace import block
 from dynaxx.spec.facts import ENCODERS, NETWORKS, Facts, facts_of
 from dynaxx.spec.graph import Node
@@ -129,25 +130,25 @@ def _profile(
     decodes = vae is not None and pixels
     held = [one for one in (network, vae) if one is not None]
     scale = Scale(len(node.grid.size), 1, fixed=node.grid.size, like=node.grid.size)
-    evaluations, heights, after = {}, set(), None
+    evaluations, heights, after = {}, Heights(), None
     for copies in (1, 2):
         tracker = _tracker(scale, held)
         _run(tracker, evaluation(network, copies * BATCH, size))
         evaluations[copies] = tracker.ops
-        heights |= {*tracker.heights, tracker.held()}
+        heights.add(tracker.heights)
     if decodes:
         assert vae is not None
         tracker = _tracker(scale, held)
         _run(tracker, _decoding(vae, size))
         after = tracker.ops
-        heights |= {*tracker.heights, tracker.held()}
+        heights.add(tracker.heights)
     encoders = [part for name, part in parts.items() if name in ENCODERS]
     alone = _tracker(scale, encoders)
-    heights.add(alone.held())
+    heights.tensors.add(alone.held())
     every = [p for part in parts.values() for p in part.parameters()]
     weights = sum(p.numel() * p.itemsize for one in held for p in one.parameters())
     return Profile(
-        scale, sum(p.numel() for p in every), weights, undominated(heights), (after,) if after else (), evaluations
+        scale, sum(p.numel() for p in every), weights, heights.undominated(), (after,) if after else (), evaluations
     )  # fmt: skip
 
 
@@ -162,6 +163,7 @@ def _tracker(scale: Scale, held: Sequence[nn.Module]) -> Tracker:
 def _run(tracker: Tracker, call: Callable[[], object]) -> None:
     with torch.no_grad(), RealKernels(), tracker:
         call()
+    tracker.heights.tensors.add(tracker.held())
 
 
 def _decoding(vae: Any, size: tuple[int, ...], *, batch: int = BATCH) -> Callable[[], object]:

@@ -43,7 +43,7 @@ SHAPES = (
     Shape(40, (1, 3), (1,), (16, 16), 2, False),
     Shape(64, (1, 2, 4), (2,), (8, 8), 2, True, 2),
     Shape(96, (1, 2, 4), (2,), (16, 16), 1, True),
-    Shape(128, (1, 2, 2), (2,), (16, 16), 1, True, 2),
+    Shape(128, (1, 2, 4), (2,), (8, 8), 2, True),
     Shape(128, (1, 2, 4), (2,), (32, 32), 1, True),
 )
 """The last ones have many weights on few sites, which are read anew for every evaluation."""
