@@ -16,11 +16,13 @@ from dynaxx.lens.hand_over import best_order
 from dynaxx.lens.level_borne import noise_beside
 from dynaxx.lens.open import Options, look
 from dynaxx.lens.settings import settings
+from dynaxx.lens.signs import HIDDEN, HIDES, hidden, signs
 from dynaxx.lens.sweep import sweep, trial
 from dynaxx.metrics.family import bonferroni
 from dynaxx.metrics.interval import CONFIDENCE
 from dynaxx.metrics.means import mean_of, ratio_of_means
 from dynaxx.metrics.student import t_quantile
+from dynaxx.signal.blur import blur
 
 REPORTS, SIGNS, TESTS, N = 1000, 12, 12, 32
 
@@ -61,6 +63,25 @@ def test_every_node_edge_and_setting_is_counted() -> None:
     alone = look(beds.gaussian((8,)), options=Options(num=8)).bench
     assert alarms(alone).tests == len(settings(alone)[0].values)
     assert alarms(look(beds.empirical(), prompts=["a cat"], options=Options(num=8)).bench) == Alarms(0)
+
+
+def test_how_many_signs_there_are_does_not_depend_on_what_is_seen() -> None:
+    draws = torch.Generator().manual_seed(7)
+    truth = blur(torch.randn(16, 2, 8, 8, generator=draws), 1.0)
+    noisy, smooth = truth + 0.3 * torch.randn(truth.shape, generator=draws), blur(truth, 1.0)
+    found = [[(sign.name, sign.at) for sign in signs(x, truth)] for x in (noisy, smooth)]
+    assert found[0] == found[1]
+    grain = [next(sign for sign in signs(x, truth) if sign.name == "grain") for x in (noisy, smooth)]
+    assert (grain[0].size > 1, grain[0].p_value < ALPHA, grain[1].p_value) == (True, True, 1.0)
+
+
+def test_what_noise_hides_anyway_raises_no_alarm() -> None:
+    draws, called = torch.Generator().manual_seed(8), 0
+    for _ in range(400):
+        low = torch.randn(32, 1, 4, 4, generator=draws)
+        called += hidden(low + math.sqrt(HIDES) * torch.randn(low.shape, generator=draws), low).p_value < ALPHA
+    assert called / 400 < ALPHA
+    assert hidden(low + math.sqrt(HIDDEN) * torch.randn(low.shape, generator=draws), low).p_value < ALPHA / 100
 
 
 def test_the_report_says_how_chance_was_split() -> None:

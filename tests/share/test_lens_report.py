@@ -60,7 +60,7 @@ def test_all_that_was_found_is_shown(html: str) -> None:
         "128",
         "Holm over 12 findings",
         "left out: pictures do not move",
-        "kept from an earlier run",
+        "from runs that were kept",
         "dynaxx lens runs/emoji --data bundled --out report",
         "name: emoji-64",
         "< 0.001",

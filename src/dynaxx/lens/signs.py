@@ -41,8 +41,8 @@ STRAY = 0.04
 """The least root mean square by which the shrunk answer strays from the low input beyond what its noise excuses."""
 LOST, LOST_SHARE, LOST_CHANCE = 0.15, 0.03, 0.005
 """Samples that stray by so much more are lost; the least share of them, and the chance of one in a healthy stage."""
-HIDDEN = 0.2
-"""The least share of the low input's variance by which the noise put on it lets the answer stray from it."""
+HIDDEN, HIDES = 0.2, 0.1
+"""The least share of the low input's variance by which its noise lets the answer stray from it, and any stage's."""
 GRAIN, GRAIN_DB = 0.085, 0.3
 """The least std of white noise in the answers, and the least change it makes to the highest band."""
 DISTANCE = 0.1
@@ -94,8 +94,12 @@ def strays(shrunk: Tensor, low: Tensor, excused: float) -> Iterator[Sign]:
 
 
 def hidden(shrunk: Tensor, low: Tensor) -> Sign:
-    """How far answers stray from their low inputs where their noise excuses it: what a lower level would keep."""
-    return Sign("hidden", mean_of(mse(shrunk, low) / low.double().var().clamp_min(1e-12)), HIDDEN)
+    """How far answers stray from their low inputs where their noise excuses it: what a lower level would keep.
+
+    Noise always hides something: the chance is that of so much where `HIDES` of it is hidden in truth.
+    """
+    share = mean_of(mse(shrunk, low) / low.double().var().clamp_min(1e-12))
+    return Sign("hidden", share, HIDDEN, chance=share.p_value(HIDES) if share.value > HIDES else 1.0)
 
 
 def at_least(count: int, n: int, chance: float) -> float:
@@ -146,12 +150,13 @@ def _bands(x: Tensor, truth: Tensor, stretch: float) -> Iterator[Sign]:
 
 
 def _grain(have: Tensor, due: Tensor, share: float) -> Iterator[Sign]:
-    """White noise in the highest band, beyond what a stretched contrast brings there."""
-    excess = float((have - due).mean())
-    if excess > 0:
-        estimate = log_ratio(have, due, 10 / math.log(10))
-        std = math.sqrt(excess / share)
-        yield Sign("grain", estimate, max(GRAIN_DB, abs(estimate.value) * GRAIN / std))
+    """White noise in the highest band, beyond what a stretched contrast brings there; too little is no such sign."""
+    excess, estimate = float((have - due).mean()), log_ratio(have, due, 10 / math.log(10))
+    if excess <= 0:
+        yield Sign("grain", estimate, GRAIN_DB, chance=1.0)
+        return
+    std = math.sqrt(excess / share)
+    yield Sign("grain", estimate, max(GRAIN_DB, abs(estimate.value) * GRAIN / std))
 
 
 def _places(x: Tensor, truth: Tensor) -> Iterator[Sign]:
