@@ -54,9 +54,9 @@ def empirical_beds() -> Iterator[Bed]:
     yield Bed("emoji, truncated", empirical([8, 16], process={"kind": "truncated", "start": 0.3}))
 
 
-def trained_beds(count: int, *, steps: int) -> Iterator[Bed]:
-    """Small networks on one axis, trained on signals of a known spectrum; each with a seed of its own."""
-    for seed in range(count):
+def trained_beds(count: int, *, steps: int, first: int = 0) -> Iterator[Bed]:
+    """Small networks on one axis, trained on signals of a known spectrum; each with a seed of its own, from `first`."""
+    for seed in range(first, first + count):
         yield Bed(f"trained {seed}", trained(seed, steps=steps))
 
 
