@@ -89,13 +89,14 @@ def _row(one: Candidate) -> dict[str, Any]:
 
 def _stage(node: NodePlan, took: Interval) -> dict[str, Any]:
     return {
-        "name": node.node.name, "grid": str(node.node.grid), "evaluations": sum(node.passes.values()) or 1,
-        "parameters": node.parameters, "peak_bytes": round(node.peak_bytes), "latency_s": asdict(took),
+        "name": node.node.name, "grid": str(node.node.grid), "steps": node.steps,
+        "evaluations": sum(node.passes.values()) or 1, "parameters": node.parameters,
+        "peak_bytes": round(node.peak_bytes), "latency_s": asdict(took),
     }  # fmt: skip
 
 
 def _show(found: Proposal, data: Mapping[str, Any], console: Console) -> None:
-    heads = ("", "sizes", "width", "latency", "memory", "training", "dollars")
+    heads = ("", "sizes", "width", "steps", "latency", "memory", "held", "training", "dollars")
     rows = [("proposed", data["best"]), ("single stage", data["single"]), *(("front", row) for row in data["front"])]
     table(console, heads, [(name, *_cells(row)) for name, row in rows])
     table(console, ("choice", "why", "source"), [(r.choice, r.why, r.source) for r in found.reasons])
@@ -108,5 +109,6 @@ def _show(found: Proposal, data: Mapping[str, Any], console: Console) -> None:
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     hours = {key: 3600 * value for key, value in row["train_hours"].items()}
     usd = "?" if row["train_cost_usd"] is None else f"${row['train_cost_usd']:.3g}"
-    memory = f"{row['memory_gib']:.3g} GiB"
-    return " ".join(row["sizes"]), str(row["width"]), lasting(row["latency_s"]), memory, lasting(hours), usd
+    memory, held = f"{row['memory_gib']:.3g} GiB", row["placement"].replace("-", " ")
+    made = (" ".join(row["sizes"]), str(row["width"]), " / ".join(str(stage["steps"]) for stage in row["stages"]))
+    return *made, lasting(row["latency_s"]), memory, held, lasting(hours), usd

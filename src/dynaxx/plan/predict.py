@@ -14,12 +14,12 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import Building, profile_of
 from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.tracker import OpKey
-from dynaxx.plan.walk import evaluations
+from dynaxx.plan.walk import evaluations, steps_of
 from dynaxx.plan.wrapped import wrapped
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.stage import DenoisingStage, DiffusionStage, PipelineStage, RegressionStage
+from dynaxx.spec.stage import DiffusionStage, PipelineStage, RegressionStage
 from dynaxx.spec.training import TrainingSpec
 
 FLOAT = 4
@@ -62,6 +62,11 @@ class NodePlan:
     def weights(self) -> int:
         """The bytes of its weights."""
         return self.profile.weights if self.profile else 0
+
+    @property
+    def steps(self) -> int:
+        """The steps of the node's walk."""
+        return steps_of(self.node)
 
     @property
     def flops(self) -> float:
@@ -176,8 +181,7 @@ def _node_plan(
     except RunError as error:
         return NodePlan(node, samples, at_once, unknown=str(error))
     passes = evaluations(node)
-    steps = node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else 1
-    return NodePlan(node, samples, at_once, profile, profile.work(steps, passes), passes)
+    return NodePlan(node, samples, at_once, profile, profile.work(steps_of(node), passes), passes)
 
 
 def signal_bytes(grid: Grid, samples: int) -> int:

@@ -16,10 +16,10 @@ from dynaxx.plan.time.choose import HERE, Clock, clock_for
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.observed import Observed, Way
 from dynaxx.plan.tracker import OpKey
+from dynaxx.plan.walk import steps_of
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import by_x
-from dynaxx.spec.stage import DenoisingStage
 
 
 @final
@@ -62,9 +62,8 @@ def way_of(node: Node, asks: ConditionSpec, batch: int) -> Way | None:
     """
     if (name := name_of(node, asks)) is None:
         return None
-    stage = node.stage
-    steps = stage.solver.steps if isinstance(stage, DenoisingStage) else 1
-    return Way(name, f"{by_x(node.grid.size)}/{stage.tile or 'whole'}/{batch.bit_length()}/{steps.bit_length()}")
+    steps, tile = steps_of(node), node.stage.tile or "whole"
+    return Way(name, f"{by_x(node.grid.size)}/{tile}/{batch.bit_length()}/{steps.bit_length()}")
 
 
 def teller_for(device: str, asks: ConditionSpec) -> tuple[Teller | None, str]:

@@ -41,6 +41,11 @@ def evaluations(node: Node) -> dict[int, int]:
     return dict(found)
 
 
+def steps_of(node: Node) -> int:
+    """The steps of a node's walk; 1 for stages that do not walk."""
+    return node.stage.solver.steps if isinstance(node.stage, DenoisingStage) else 1
+
+
 def network_calls(node: Node) -> int:
     """Network evaluations for one sample of a node, a guided one counted as two; 1 for stages that do not walk."""
     return sum(copies * times for copies, times in evaluations(node).items()) or 1

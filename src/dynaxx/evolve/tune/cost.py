@@ -15,7 +15,7 @@ from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.rehearse import sometimes_guided
 from dynaxx.plan.told import Teller
 from dynaxx.plan.tracker import OpKey
-from dynaxx.plan.walk import evaluations, network_calls
+from dynaxx.plan.walk import evaluations, network_calls, steps_of
 from dynaxx.plan.wrapped import evaluations_of, wrapped
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.stage import DenoisingStage, PipelineStage
@@ -152,7 +152,7 @@ class Costs:
         profile, stage = self._known(node), node.stage
         if isinstance(stage, PipelineStage):
             return profile.work(1, wrapped(node, self.cascade.root).passes)
-        return profile.work(stage.solver.steps if isinstance(stage, DenoisingStage) else 1, evaluations(node))
+        return profile.work(steps_of(node), evaluations(node))
 
 
 def _graph(cascade: Cascade) -> tuple[Node, ...]:
