@@ -45,6 +45,7 @@ SHAPES = (
     Shape(96, (1, 2, 4), (2,), (16, 16), 1, True),
     Shape(128, (1, 2, 4), (2,), (8, 8), 2, True),
     Shape(128, (1, 2, 4), (2,), (32, 32), 1, True),
+    Shape(64, (1, 2, 4), (2,), (4, 8, 8), 2, True),
 )
 """The last ones have many weights on few sites, which are read anew for every evaluation."""
 
