@@ -3,8 +3,8 @@
     p = sum k / sum n,   V = m / (m - 1)  sum_beds (k - p n)^2 / (sum n)^2,   effect = max(1, V / (p (1 - p) / sum n))
 
 Wilson's interval (1927) is taken at sum n / effect hits, fewer by (z / t)^2 for the degrees of freedom of m beds
-(Korn and Graubard, Surv. Methodol. 1998). Of one bed, or where all or none are hits, nothing is seen of the effect,
-and it is taken for 1.
+(Korn and Graubard, Surv. Methodol. 1998). Of one bed, or where all or none are hits, nothing is seen of the effect:
+then every bed counts once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def clustered(hits: Iterable[tuple[str, bool]]) -> tuple[float, float, float, in
         beds.setdefault(bed, []).append(hit)
     n, m = sum(map(len, beds.values())), len(beds)
     share = sum(map(sum, beds.values())) / n if n else 0.0
-    told: float = n
+    told: float = m
     if m > 1 and 0 < share < 1:
         off = sum((sum(mine) - share * len(mine)) ** 2 for mine in beds.values())
         effect = max(1.0, m / (m - 1) * off / n / (share * (1 - share)))

@@ -16,9 +16,9 @@ def test_wilson_is_the_published_interval() -> None:
     assert wilson(0.0, 0) == (0.0, 1.0)
 
 
-def test_of_one_bed_or_all_alike_it_is_wilsons() -> None:
-    assert clustered([("a", True)] * 4 + [("a", False)] * 6) == (0.4, *wilson(0.4, 10), 10)
-    assert clustered([("a", False), ("b", False)] * 10) == (0.0, *wilson(0.0, 20), 20)
+def test_of_one_bed_or_all_alike_every_bed_counts_once() -> None:
+    assert clustered([("a", True)] * 4 + [("a", False)] * 6) == (0.4, *wilson(0.4, 1), 10)
+    assert clustered([("a", False), ("b", False)] * 10) == (0.0, *wilson(0.0, 2), 20)
     assert clustered([]) == (0.0, 0.0, 1.0, 0)
 
 

@@ -23,10 +23,13 @@ SPEC = {
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two CPU packages of 95 and 65 W, a core's domain that is part of one, and a package that is not ours to read."""
+    """Two CPU packages of 95 and 65 W, a part of one, the whole platform, and a package that is not ours to read."""
     folder = tmp_path / "powercap"
-    for name, limit in (("intel-rapl:0", "95000000"), ("intel-rapl:1", "65000000"), ("intel-rapl:0:0", "40000000")):
+    zones = (("0", "package-0", 95), ("10", "package-10", 65), ("0:0", "core", 40), ("1", "psys", 200))
+    for number, zone, watts in zones:
+        name, limit = f"intel-rapl:{number}", watts * 1_000_000
         (folder / name).mkdir(parents=True)
+        (folder / name / "name").write_text(f"{zone}\n")
         (folder / name / "constraint_0_power_limit_uw").write_text(f"{limit}\n")
     (folder / "intel-rapl:2").mkdir()
     monkeypatch.setattr("dynaxx.plan.energy.POWERCAP", folder)

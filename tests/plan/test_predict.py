@@ -76,12 +76,14 @@ def test_the_second_question_is_answered_from_the_cache_folder(monkeypatch: pyte
     assert again.peak_bytes(7, (64, 96)) > first.peak_bytes(7, (32, 32))
 
 
-def test_a_damaged_cache_is_made_again() -> None:
+@pytest.mark.parametrize("text", ["{", "{}", '{"heights": [[[[0], 1]]]}', "[1]"])
+def test_a_damaged_cache_or_another_versions_is_made_again(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     node = nodes(SPEC)[0]
-    profile_of(node, SPEC.condition)
+    first = profile_of(node, SPEC.condition)
     kept = next(cache_folder("profiles").iterdir())
-    kept.write_text("{", encoding="utf-8")
-    assert profile_of(node, SPEC.condition).parameters > 0
+    kept.write_text(text, encoding="utf-8")
+    monkeypatch.setattr("dynaxx.plan.profiles._kept", {})
+    assert profile_of(node, SPEC.condition) == first
 
 
 def test_training_counts_gradients_moments_average_and_batches() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dynaxx.errors import RunError, UsageError
+from dynaxx.plan.money import prices
 from dynaxx.plan.propose.choose import Proposal, propose
 from dynaxx.plan.propose.target import Budget, Target
 from dynaxx.plan.time.devices import Device
@@ -88,3 +89,9 @@ def test_the_file_of_a_proposal_is_written_and_passes_the_check(tmp_path: Path) 
     assert run(["check", str(file)]) == 0
     assert run(["plan", "--target", "64x64", "--device", "t4", "--out", str(file)]) == 2
     assert run(["plan", "--target", "64x64", "--latency", "0.000001", "--device", "t4"]) == 1
+
+
+def test_dollars_cannot_be_promised_where_nobody_says_what_a_device_costs() -> None:
+    assert prices().get("rtx-4090") is None
+    with pytest.raises(UsageError, match="nobody says what rtx-4090 costs"):
+        propose(Target((64, 64)), Budget(train_cost_usd=1.0), device="rtx-4090")

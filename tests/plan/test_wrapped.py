@@ -177,3 +177,10 @@ def test_the_table_and_the_command_have_them(bare: Path, capsys: pytest.CaptureF
     assert said["nodes"][0]["parts"]["unet"] > 0
     assert run(["plan", str(file)]) == 0
     assert "base: unet 985,444, text_encoder 16,458, vae 218,791 parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("strength", "count"), [("0.3", 7), ("1.0", 25), ("0.0", 1)])
+def test_a_strength_cuts_steps_off_as_diffusers_does(bare: Path, strength: str, count: int) -> None:
+    call = f"num_inference_steps: 25, guidance_scale: 1.0, strength: {strength}"
+    text = sdxl({"BASE": "num_inference_steps: 2", "CALL": call, "LOW": "from: base, via: start"})
+    assert sum(planned(text, bare)[-1].passes.values()) == count

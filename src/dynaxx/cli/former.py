@@ -57,7 +57,7 @@ def identity(cascade: Cascade, out: Path) -> str:
 
 def content(file: Path) -> str:
     """The digest of a file's text."""
-    return digest_of([], file.read_text("utf-8"))
+    return digest_of([], file.read_text("utf-8", errors="replace"))
 
 
 def _figures(out: Path) -> Mapping[str, Any] | None:

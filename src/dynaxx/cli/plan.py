@@ -176,13 +176,13 @@ def _show(data: dict[str, Any], console: Console) -> None:
     if run["usd_per_1000"]:
         console.print(f"1000 samples: {dollars(run['usd_per_1000'])}", markup=False)
     if run["kwh_per_1000"]:
-        console.print(f"1000 samples: at most {run['kwh_per_1000']['high']:.2g} kWh", markup=False)
+        console.print(f"1000 samples: up to {run['kwh_per_1000']['high']:.2g} kWh", markup=False)
     if data["training"]:
         console.print("\ntraining", style="dim")
         heads = ("stage", "trains on", "batch", "steps", "FLOPs a step", "FLOPs", "peak", "time")
         table(console, heads, [_training_row(stage) for stage in data["training"]])
         money = f", {dollars(data['train']['usd'])}" if data["train"]["usd"] else ""
-        energy = f", at most {data['train']['kwh']['high']:.2g} kWh" if data["train"]["kwh"] else ""
+        energy = f", up to {data['train']['kwh']['high']:.2g} kWh" if data["train"]["kwh"] else ""
         console.print(f"all stages: {lasting(data['train']['train_s'])}{money}{energy}", markup=False)
     for reason in data["unknown"]:
         console.print(f"not known: {reason}", markup=False)

@@ -10,12 +10,13 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import DynaxxError
 from dynaxx.plan.predict import plan_run
+from dynaxx.plan.profiles import name_of
 from dynaxx.plan.time.choose import HERE
 from dynaxx.plan.told import teller_for, way_of
 from dynaxx.spec.graph import nodes
 
 _seen: set[str] = set()
-"""The stages that this process has run before: their next batches are warm."""
+"""The stages that this process has run before, in whatever way: their next batches are warm."""
 
 
 def observe(cascade: Cascade, trace: Trace) -> int:
@@ -24,7 +25,10 @@ def observe(cascade: Cascade, trace: Trace) -> int:
     A process' first batch of a stage is kept as a cold one, those after it as warm. Runs over several devices, in half
     precision, with levers, where weights come and go, or that tried out batches are another matter, and left out.
     """
-    runtime = cascade.runtime
+    runtime, asks = cascade.runtime, cascade.spec.condition
+    graph = {node.name: node for node in nodes(cascade.spec, size=runtime.size)}
+    before, ran = set(_seen), [graph[record.name] for record in trace.nodes if record.name in graph]
+    _seen.update(name for node in ran if (name := name_of(node, asks)) is not None)
     if (
         runtime.on.type not in HERE
         or runtime.spread
@@ -33,10 +37,10 @@ def observe(cascade: Cascade, trace: Trace) -> int:
         or runtime.dtype != torch.float32
     ):
         return 0
-    teller, _ = teller_for(str(runtime.on), cascade.spec.condition)
+    teller, _ = teller_for(str(runtime.on), asks)
     if teller is None or teller.seen is None:
         return 0
-    graph, count = {node.name: node for node in nodes(cascade.spec, size=runtime.size)}, 0
+    count = 0
     for record in trace.nodes:
         node = graph.get(record.name)
         if node is None or record.probed or not record.took or (way := way_of(node, teller.asks, 1)) is None:
@@ -47,12 +51,12 @@ def observe(cascade: Cascade, trace: Trace) -> int:
             continue
         if one.profile is None:
             continue
-        for batch, took_s, cold in _batches(record, cold=way.stage not in _seen):
+        for batch, took_s, cold in _batches(record, cold=way.stage not in before):
             run = way_of(node, teller.asks, batch)
             assert run is not None
             told = teller.told(node, one.profile, one.work, batch)
             teller.seen.add(run, told=told.value, seen=took_s, cold=cold)
-        _seen.add(way.stage)
+        before.add(way.stage)
         count += 1
     if count:
         teller.seen.keep()

@@ -31,7 +31,8 @@ def energy_kwh(watts: float, seconds: Interval) -> Interval:
 
 
 def _limits() -> Iterator[float]:
-    """The long-term limit of every package, in watts."""
-    for package in sorted(POWERCAP.glob("intel-rapl:?")):
+    """The long-term limit of every package, in watts; zones of a whole platform and of parts are other ones."""
+    for zone in sorted(POWERCAP.glob("intel-rapl:*")):
         with suppress(OSError, ValueError):
-            yield float((package / "constraint_0_power_limit_uw").read_text("utf-8")) / 1e6
+            if (zone / "name").read_text("utf-8").startswith("package"):
+                yield float((zone / "constraint_0_power_limit_uw").read_text("utf-8")) / 1e6

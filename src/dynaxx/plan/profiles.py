@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 
@@ -69,7 +70,8 @@ def _rehearsed(node: Node, asks: ConditionSpec, mode: Mode, build: Building | No
 
 def _recalled(key: str) -> Profile | None:
     if key not in _kept and (data := recall(cache_folder("profiles", f"{key}.json"))) is not None:
-        _kept[key] = Profile.from_json(data)
+        with suppress(KeyError, TypeError, ValueError):  # not what this version keeps
+            _kept[key] = Profile.from_json(data)
     return _kept.get(key)
 
 

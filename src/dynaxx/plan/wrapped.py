@@ -27,7 +27,7 @@ from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline.bare import bare_part, call_default, evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
-FORMAT = 2
+FORMAT = 3
 """Of what is kept; raised whenever what is found changes."""
 COUNTED = (*NETWORKS, *ENCODERS, "vae")
 """Parts with weights; safety checkers and the like are not asked of."""
@@ -87,7 +87,8 @@ def _key(node: Node, stage: PipelineStage, facts: Facts) -> str:
     low = stage.inputs.get("low")
     said = (
         FORMAT, torch.__version__, version("diffusers"), torch.get_num_threads(), block(), node.grid.size,
-        node.grid.space, stage.dtype, stage.call, low.via if low else None, facts.pipeline, facts.index, facts.parts,
+        node.grid.space, stage.dtype, stage.call, (low.via, low.hand) if low else None, facts.pipeline, facts.index,
+        facts.parts,
     )  # fmt: skip
     return blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 
@@ -183,13 +184,18 @@ def _copies(stage: PipelineStage, facts: Facts) -> int:
 
 
 def _steps(stage: PipelineStage, facts: Facts) -> int:
-    """Evaluations of the walk: its steps, and the share of them that the call says; all where a level parts it."""
+    """Evaluations of the walk: its steps, and the share of them that the call says; all where a level parts it.
+
+    One evaluation a step is counted, as most schedulers take; a strength is rounded down, as diffusers does.
+    """
     steps, family = int(_said(stage, facts, "num_inference_steps") or 1), facts.family
-    low = stage.inputs.get("low")
-    share = 1.0
+    low, found = stage.inputs.get("low"), steps
     if family is not None and family.start and low is not None and low.via == "start" and low.hand != "noisy":
-        share = float(_said(stage, facts, family.start) or 1.0)
+        strength = _said(stage, facts, family.start)
+        found = steps if strength is None else int(steps * float(strength))
     if family is not None and family.fraction:
         call: Mapping[str, Any] = stage.call
-        share = min(share, float(call.get("denoising_end") or 1.0) - float(call.get("denoising_start") or 0.0))
-    return max(1, round(steps * share))
+        begin, end = call.get("denoising_start"), call.get("denoising_end")
+        span = (1.0 if end is None else float(end)) - (0.0 if begin is None else float(begin))
+        found = min(found, round(steps * span))
+    return max(1, found)

@@ -13,6 +13,7 @@ from dynaxx.plan.predict import NodePlan
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.rehearse import sometimes_guided
+from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.told import Teller
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import evaluations, network_calls, steps_of
@@ -102,13 +103,14 @@ class Costs:
             raise UsageError("latency", problem, "Give a share of the present work (--share).")
 
     def _evaluations(self, node: Node) -> int:
+        _, tiles = one_tile(node)
         if isinstance(node.stage, PipelineStage):
-            return evaluations_of(node.stage, self.cascade.root) or 1
-        return network_calls(node)
+            return tiles * (evaluations_of(node.stage, self.cascade.root) or 1)
+        return tiles * network_calls(node)
 
     def _flops(self, node: Node) -> float:
-        profile = self._known(node)
-        return profile.flops(self._work(node), 1, node.grid.size)
+        part, tiles = one_tile(node)
+        return tiles * self._known(node).flops(self._work(node), 1, part.grid.size)
 
     def _seconds(self, cascade: Cascade) -> float | None:
         if self.teller is None or self._untimed:
@@ -142,16 +144,16 @@ class Costs:
         return self._profiles[node.name, way]
 
     def _rehearsed(self, node: Node) -> Profile:
-        live, root = self.cascade.stages, self.cascade.root
+        live, (part, _) = self.cascade.stages, one_tile(node)
         if isinstance(node.stage, PipelineStage):
-            return wrapped(node, root).profile
-        return profile_of(node, self.cascade.spec.condition, build=lambda node: live[node.stage.name])
+            return wrapped(part, self.cascade.root).profile
+        return profile_of(part, self.cascade.spec.condition, build=lambda node: live[node.stage.name])
 
     def _work(self, node: Node) -> Mapping[OpKey, int]:
-        """All operations of one sample's walk: every copy of it that the network sees."""
+        """All operations of one sample's walk, of one tile where there are some: every copy that the network sees."""
         profile, stage = self._known(node), node.stage
         if isinstance(stage, PipelineStage):
-            return profile.work(1, wrapped(node, self.cascade.root).passes)
+            return profile.work(1, wrapped(one_tile(node)[0], self.cascade.root).passes)
         return profile.work(steps_of(node), evaluations(node))
 
 

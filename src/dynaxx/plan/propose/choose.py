@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from dynaxx.errors import RunError
+from dynaxx.errors import RunError, UsageError
 from dynaxx.plan.propose.shapes import PACES, shapes
 from dynaxx.plan.propose.target import STEPS, Budget, Target
 from dynaxx.plan.propose.weigh import Candidate, front, weigh
@@ -46,9 +46,12 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
 
     Raises:
         RunError: if none fits: naming the bounds that break, and the nearest that would do.
-        UsageError: if the device is unknown or was not calibrated.
+        UsageError: if the device is unknown or was not calibrated, or if its price bounds what is not known.
     """
     every = _on(device, [one for shape in shapes(target) for one in weigh(target, shape, device, devices)])
+    if budget.train_cost_usd is not None and every[0].train_cost_usd is None:
+        problem = f"{budget.train_cost_usd:g} dollars cannot be held: nobody says what {device} costs an hour."
+        raise UsageError("train cost", problem, "Add its price to the file that `dynaxx plan --prices` shows.")
     fitting = [one for one in every if one.fits(budget)]
     if not fitting:
         raise _impossible(every, budget)

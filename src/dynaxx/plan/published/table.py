@@ -22,7 +22,7 @@ from dynaxx.stage.pipeline.bare import bare_network, evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
 FILE = Path(__file__).with_name("pipelines.yaml")
-FORMAT = 1
+FORMAT = 2
 """Of the kept tables; raised whenever what a rehearsal finds changes."""
 BATCH = 1
 HALF = 2
