@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from tests.share.page_reader import read
+from tests.share.phone import WIDTH, needs_browser, width_and_extent
 
 from dynaxx.plan.table import Question, answer
 from dynaxx.share.plan_page import render_plan
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FILE = """
 name: two
 condition: {text: {}}
@@ -129,26 +125,7 @@ def test_without_a_clock_it_speaks_of_memory_alone(file, tmp_path, monkeypatch):
     assert "not calibrated" in text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@needs_browser
 def test_it_is_read_on_a_phone(plan, tmp_path):
-    """375 px wide: nothing but tables in their own frames reaches beyond the edge."""
-    page = tmp_path / "page.html"
-    inner = json.dumps(render_plan(plan)).replace("</", "<\\/")
-    page.write_text(f"""<!doctype html><meta charset="utf-8"><title>none</title>
-<iframe id="page" style="width:375px;height:3000px;border:0"></iframe><script>
-const frame = document.getElementById("page");
-frame.addEventListener("load", () => {{
-  const root = frame.contentDocument.documentElement;
-  document.title = JSON.stringify([root.clientWidth, root.scrollWidth]);
-}});
-frame.srcdoc = {inner};
-</script>""")
-    command = [
-        str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        "--window-size=900,3200", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom",
-        page.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title is not None
-    assert json.loads(unescape(title[1])) == [375, 375]
+    """Nothing but tables in their own frames reaches beyond the edge."""
+    assert width_and_extent(render_plan(plan), tmp_path) == (WIDTH, WIDTH)

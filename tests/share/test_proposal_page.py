@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-from html import unescape
 from pathlib import Path
 
 import pytest
 from tests.share.page_reader import read
+from tests.share.phone import WIDTH, needs_browser, width_and_extent
 
 from dynaxx.cli import run
 from dynaxx.share.proposal_page import _unbeaten, render_proposal
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="module")
@@ -76,25 +72,6 @@ def test_without_bounds_it_says_so(made: tuple[dict, str]) -> None:
     assert "the budget" not in text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@needs_browser
 def test_it_is_read_on_a_phone(made: tuple[dict, str], tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    inner = json.dumps(made[1]).replace("</", "<\\/")
-    page.write_text(f"""<!doctype html><meta charset="utf-8"><title>none</title>
-<iframe id="page" style="width:375px;height:3000px;border:0"></iframe><script>
-const frame = document.getElementById("page");
-frame.addEventListener("load", () => {{
-  const root = frame.contentDocument.documentElement;
-  document.title = JSON.stringify([root.clientWidth, root.scrollWidth]);
-}});
-frame.srcdoc = {inner};
-</script>""")
-    command = [
-        str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        "--window-size=900,3200", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom",
-        page.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title is not None
-    assert json.loads(unescape(title[1])) == [375, 375]
+    assert width_and_extent(made[1], tmp_path) == (WIDTH, WIDTH)
