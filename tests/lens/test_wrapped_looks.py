@@ -12,7 +12,7 @@ import pytest
 import tiny_pipelines
 import torch
 from diffusers import LTXVideoTransformer3DModel
-from family_cascades import FAMILIES, deepfloyd
+from family_cascades import FAMILIES, LTX_BASE, deepfloyd
 from safetensors.torch import load_file, save_file
 
 from dynaxx import Cascade
@@ -56,13 +56,9 @@ stages:
   - {name: upscaler, role: refine, kind: pipeline, load: sd-x2, from: base,
      call: {num_inference_steps: 10, guidance_scale: 0}, out: {scale: 4}}
 """
-LTX = """\
-name: ltx
-condition: {text: {}}
-codecs: {ltx: {load: ltx/vae, channels: 8}}
-stages:
-  - {name: base, role: base, kind: pipeline, load: ltx, call: {num_inference_steps: 2},
-     out: {channels: 8, size: [2, 8, 8], space: ltx}}
+LTX = (
+    LTX_BASE
+    + """\
   - name: refine
     role: refine
     kind: pipeline
@@ -71,6 +67,7 @@ stages:
     call: {num_inference_steps: 20}
     out: {channels: 8, scale: 1, space: ltx}
 """
+)
 LATENTS = """\
 name: latents
 condition: {{text: {{}}}}

@@ -9,8 +9,9 @@ from meter import allocated
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
-from dynaxx.plan.predict import plan_run, plan_training
+from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
+from dynaxx.plan.training import plan_training
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
 from dynaxx.store.cache import cache_folder

@@ -75,13 +75,17 @@ stages:
     call: {num_inference_steps: 2, guidance_scale: 3.0}
     out: {scale: {hw: 4}}
 """
-LTX = """\
+LTX_BASE = """\
 name: ltx
 condition: {text: {}}
 codecs: {ltx: {load: ltx/vae, channels: 8}}
 stages:
   - {name: base, role: base, kind: pipeline, load: ltx, call: {num_inference_steps: 2},
      out: {channels: 8, size: [2, 8, 8], space: ltx}}
+"""
+LTX = (
+    LTX_BASE
+    + """\
   - {name: up, role: bridge, kind: pipeline, load: ltx-up, from: base, out: {channels: 8, scale: {hw: 2}, space: ltx}}
   - name: refine
     role: refine
@@ -91,6 +95,7 @@ stages:
     call: {num_inference_steps: 4, denoise_strength: 0.5}
     out: {size: [5, 64, 64]}
 """
+)
 WAN = """\
 name: wan
 condition: {text: {}}

@@ -31,12 +31,13 @@ def explain(suspect: Suspect) -> Explanation:
     if suspect.alarms <= {"hidden"}:
         return scored("level", "the noise on its low input hides what it should follow", 1.0)
     found = [*on_answers(suspect), *places(suspect), *noise(suspect)]
-    if _best(found).share < ENOUGH and suspect.few is not None and "grain" in suspect.alarms:
+    drawn = _best(found).share < ENOUGH and suspect.few is not None and "grain" in suspect.alarms
+    if drawn:
         found += hidden_noise(suspect)
     if _best(found).share < SURE and suspect.few is not None and {"stray", "lost"} & suspect.alarms:
         found += [*ignored(suspect), *kernels(suspect)]
         if _best(found).share < SURE:
-            found += [*on_input(suspect, found), *hidden_noise(suspect)]
+            found += [*on_input(suspect, found), *([] if drawn else hidden_noise(suspect))]
         if _best(found).share < ENOUGH:
             return _blind(suspect, found)
     best = _best(found)

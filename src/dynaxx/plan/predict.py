@@ -19,8 +19,7 @@ from dynaxx.plan.wrapped import wrapped
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import Grid
-from dynaxx.spec.stage import DiffusionStage, PipelineStage, RegressionStage
-from dynaxx.spec.training import TrainingSpec
+from dynaxx.spec.stage import PipelineStage
 
 FLOAT = 4
 """Bytes of a number in float32."""
@@ -192,63 +191,3 @@ def signal_bytes(grid: Grid, samples: int) -> int:
 def _asked_bytes(spec: CascadeSpec, samples: int) -> int:
     text = spec.condition.text
     return samples * text.max_tokens * (text.width * FLOAT + 1) if text else 0
-
-
-@final
-@dataclass(frozen=True)
-class TrainPlan:
-    """The training of one stage: one step over `batch` samples, `steps` times; `flops` are those of one step."""
-
-    node: Node
-    steps: int
-    batch: int
-    parts: int
-    profile: Profile | None = None
-    unknown: str = ""
-    on_cpu: bool = True
-
-    @property
-    def work(self) -> Mapping[OpKey, int]:
-        """The operations of one part of a step."""
-        return self.profile.parts[0] if self.profile else {}
-
-    @property
-    def flops(self) -> float:
-        """FLOPs of one step, all its parts."""
-        return self.parts * self.profile.flops(self.work, self.batch, self.node.grid.size) if self.profile else 0.0
-
-    @property
-    def peak_bytes(self) -> float:
-        """Weights, gradients, moments, average and workings, and beside them the batches of the next step."""
-        if self.profile is None:
-            return 0.0
-        waiting = (2 * self.parts - 1) * self._batch_bytes
-        return self.profile.peak_bytes(self.batch, self.node.grid.size, on_cpu=self.on_cpu) + waiting
-
-    @property
-    def _batch_bytes(self) -> int:
-        """A signal, its noise, and the inputs as they are and as they were before they were resized."""
-        inputs = [signal_bytes(given.grid, self.batch) for given in self.node.inputs.values()]
-        mine = signal_bytes(self.node.grid, self.batch)
-        widened = [mine // self.node.grid.channels * self.node.channels_of(name) for name in self.node.inputs]
-        return 2 * mine + sum(inputs) + sum(widened)
-
-
-def plan_training(spec: CascadeSpec, graph: Sequence[Node], *, on_cpu: bool = True) -> tuple[TrainPlan, ...]:
-    """What training takes, stage by stage; repeated stages are trained once."""
-    found: dict[str, TrainPlan] = {}
-    for node in graph:
-        stage = node.stage
-        if stage.name not in found and isinstance(stage, DiffusionStage | RegressionStage):
-            found[stage.name] = replace(_train_plan(spec, node, stage.train or TrainingSpec()), on_cpu=on_cpu)
-    return tuple(found.values())
-
-
-def _train_plan(spec: CascadeSpec, node: Node, train: TrainingSpec) -> TrainPlan:
-    if train.crop:
-        node = replace(node, grid=replace(node.grid, size=train.crop))
-    try:
-        profile = profile_of(node, spec.condition, mode="train")
-    except RunError as error:
-        return TrainPlan(node, train.steps, train.batch_size, train.accumulate, unknown=str(error))
-    return TrainPlan(node, train.steps, train.batch_size, train.accumulate, profile)

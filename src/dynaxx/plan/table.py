@@ -10,10 +10,11 @@ from typing import Any
 from dynaxx.plan.energy import energy_kwh, watts_of
 from dynaxx.plan.events import Placement
 from dynaxx.plan.money import Price, cost, prices
-from dynaxx.plan.predict import NodePlan, TrainPlan, plan_run, plan_training
+from dynaxx.plan.predict import NodePlan, plan_run
 from dynaxx.plan.profiles import Building
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller, teller_for
+from dynaxx.plan.training import TrainPlan, plan_training
 from dynaxx.plan.ways import ways
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec

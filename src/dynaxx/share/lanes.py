@@ -13,8 +13,9 @@ def lanes(nodes: Sequence[Mapping[str, Any]], *, timed: bool) -> list[dict[str, 
     most = max((node["peak_bytes"] for node in nodes), default=1) or 1
     total, found, start = _latest_end_s(nodes) if timed else 0.0, [], 0.0
     for node in nodes:
+        count = node["evaluations"]
         lane: dict[str, Any] = {
-            "name": node["name"], "says": f"{node['grid']}, {node['evaluations']} evaluations",
+            "name": node["name"], "says": f"{node['grid']}, {count} evaluation{'' if count == 1 else 's'}",
             "memory": {"said": size_of(node["peak_bytes"]), "width": round(100 * node["peak_bytes"] / most, 2)},
             "time": None,
         }  # fmt: skip

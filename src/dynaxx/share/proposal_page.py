@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from dynaxx.metrics.front import front
 from dynaxx.share.amounts import GIB, between, seconds, size_of
 from dynaxx.share.lanes import lanes
 from dynaxx.share.numbers import figure
@@ -78,11 +79,8 @@ def _curve(proposal: Mapping[str, Any], like: Sequence[Mapping[str, Any]]) -> di
 
 
 def _unbeaten(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    kept: list[Mapping[str, Any]] = []
-    for row in sorted(rows, key=lambda one: (one["memory_gib"], one["latency_s"]["value"])):
-        if not kept or row["latency_s"]["value"] < kept[-1]["latency_s"]["value"]:
-            kept.append(row)
-    return kept
+    kept = front(rows, lambda row: (row["memory_gib"], row["latency_s"]["value"]))
+    return sorted(kept, key=lambda row: row["memory_gib"])
 
 
 def _line(name: str, rows: Sequence[Mapping[str, Any]], role: str) -> dict[str, Any]:

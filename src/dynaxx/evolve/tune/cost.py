@@ -15,7 +15,6 @@ from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.rehearse import sometimes_guided
 from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.told import Teller
-from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import evaluations, network_calls, steps_of
 from dynaxx.plan.wrapped import evaluations_of, wrapped
 from dynaxx.spec.graph import Node, nodes
@@ -109,13 +108,12 @@ class Costs:
         return tiles * network_calls(node)
 
     def _flops(self, node: Node) -> float:
-        part, tiles = one_tile(node)
-        return tiles * self._known(node).flops(self._work(node), 1, part.grid.size)
+        return self._planned(node).flops
 
     def _seconds(self, cascade: Cascade) -> float | None:
         if self.teller is None or self._untimed:
             return None
-        told = [(node, self._known(node), self._work(node)) for node in _graph(cascade)]
+        told = [(node, self._known(node), self._planned(node).work) for node in _graph(cascade)]
         return sum(self.teller.seconds(node, known, work).value for node, known, work in told)
 
     def _known(self, node: Node) -> Profile:
@@ -149,12 +147,12 @@ class Costs:
             return wrapped(part, self.cascade.root).profile
         return profile_of(part, self.cascade.spec.condition, build=lambda node: live[node.stage.name])
 
-    def _work(self, node: Node) -> Mapping[OpKey, int]:
-        """All operations of one sample's walk, of one tile where there are some: every copy that the network sees."""
-        profile, stage = self._known(node), node.stage
-        if isinstance(stage, PipelineStage):
-            return profile.work(1, wrapped(one_tile(node)[0], self.cascade.root).passes)
-        return profile.work(steps_of(node), evaluations(node))
+    def _planned(self, node: Node) -> NodePlan:
+        """The plan of one sample through the node: of each tile where there are some."""
+        profile, steps, passes = self._known(node), steps_of(node), evaluations(node)
+        if isinstance(node.stage, PipelineStage):
+            steps, passes = 1, dict(wrapped(one_tile(node)[0], self.cascade.root).passes)
+        return NodePlan(node, 1, 1, profile, profile.work(steps, passes), passes)
 
 
 def _graph(cascade: Cascade) -> tuple[Node, ...]:

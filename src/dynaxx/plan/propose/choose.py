@@ -9,7 +9,7 @@ from typing import final
 from dynaxx.errors import RunError, UsageError
 from dynaxx.plan.propose.shapes import PACES, shapes
 from dynaxx.plan.propose.target import STEPS, Budget, Target
-from dynaxx.plan.propose.weigh import Candidate, front, weigh
+from dynaxx.plan.propose.weigh import Candidate, unbeaten, weigh
 from dynaxx.plan.time.devices import DEVICES
 from dynaxx.spec.cascade import BudgetSpec, CascadeSpec
 from dynaxx.spec.stage import DiffusionStage
@@ -61,7 +61,7 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
     near = [one for one in alone if one.fits(budget)] or alone[:1]
     single = max(near, key=lambda one: one.rank)
     spec = best.spec.model_copy(update={"budget": BudgetSpec(**budget.bounds()) if budget.bounds() else None})
-    return Proposal(best, spec, single, tuple(front(every)), tuple(_reasons(best, single, target, device)))
+    return Proposal(best, spec, single, tuple(unbeaten(every)), tuple(_reasons(best, single, target, device)))
 
 
 def _on(device: str, every: list[Candidate]) -> list[Candidate]:

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from dynaxx.errors import UsageError
+from dynaxx.metrics.front import front
 from dynaxx.plan.events import Placement
 from dynaxx.plan.money import HOUR_S, cost, prices
-from dynaxx.plan.predict import GIB, RunPlan, plan_run, plan_training
+from dynaxx.plan.predict import GIB, RunPlan, plan_run
 from dynaxx.plan.propose.shapes import Shape, cascade_of
 from dynaxx.plan.propose.target import Budget, Target
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller, teller_for
+from dynaxx.plan.training import plan_training
+from dynaxx.plan.ways import fetched_bytes
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import nodes
 
@@ -95,17 +98,10 @@ def _candidate(
     return Candidate(shape, spec, run, latency, run.peak_bytes / GIB, held, wall, usd, tuple(each))
 
 
-def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other beats on latency and memory at no less width and pace, by latency."""
+def unbeaten(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other beats on latency, memory and weights fetched at no less width and pace, by latency."""
 
-    def beaten(one: Candidate, other: Candidate) -> bool:
-        better = other.latency_s.value <= one.latency_s.value and other.memory_gib <= one.memory_gib
-        return (
-            other is not one
-            and better
-            and other.rank[:2] >= one.rank[:2]
-            and other.value("latency_s") < one.value("latency_s")
-        )
+    def figures(one: Candidate) -> tuple[float, ...]:
+        return one.latency_s.value, one.memory_gib, fetched_bytes(one.run), *(-rank for rank in one.rank[:2])
 
-    kept = [one for one in candidates if not any(beaten(one, other) for other in candidates)]
-    return sorted(kept, key=lambda one: one.latency_s.value)
+    return sorted(front(candidates, figures), key=lambda one: one.latency_s.value)

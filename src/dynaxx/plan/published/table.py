@@ -24,7 +24,7 @@ from dynaxx.store.cache import cache_folder, recall, remember
 FILE = Path(__file__).with_name("pipelines.yaml")
 FORMAT = 2
 """Of the kept tables; raised whenever what a rehearsal finds changes."""
-BATCH = 1
+SAMPLES = 1
 HALF = 2
 """Bytes of a number in the half precision that such networks are run in."""
 
@@ -90,7 +90,7 @@ def one_evaluation(network: nn.Module, size: tuple[int, ...]) -> tuple[float, fl
     tracker = Tracker(Scale(len(size), 1, fixed=size))
     for p in network.parameters():
         tracker.hold(p)
-    run = evaluation(network, BATCH, size)
+    run = evaluation(network, SAMPLES, size)
     with torch.no_grad(), RealKernels(), tracker:
         run()
     flops = sum(n * evaluate(key[2], (1.0,)) for key, n in tracker.ops.items())

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dynaxx.errors import SpecError
 from dynaxx.noise.units import UNITS, value_of
+from dynaxx.signal.random import Draws
 from dynaxx.spec.families import Family, Knob
 from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.problem import did_you_mean
@@ -21,6 +22,8 @@ from dynaxx.stage.stage import Request
 SPATIAL = ("vae_spatial_compression_ratio", "vae_scale_factor_spatial", "vae_scale_factor")
 TEMPORAL = ("vae_temporal_compression_ratio", "vae_scale_factor_temporal")
 """What pipelines call the number of pixels, or frames, behind one site of a latent."""
+SEED_BITS = 53
+"""Of a generator's seed: whole numbers that JSON and a reader's script hold exactly."""
 
 
 def check_call(pipe: Any, spec: PipelineStage) -> None:
@@ -139,3 +142,17 @@ def unpacked(pipe: Any, x: Tensor, grid: Grid) -> Tensor:
     found = pipe._unpack_latents(x, *size, pipe.transformer_spatial_patch_size, pipe.transformer_temporal_patch_size)
     assert isinstance(found, Tensor)
     return found
+
+
+def guessed(pipe: Any) -> Family:
+    """What the arguments of a pipeline's call say of one whose family is not known."""
+    takes = parameters(pipe)
+    low = next((name for name in ("image", "video") if name in takes), "")
+    start = next((name for name in ("strength", "denoise_strength") if name in takes), "")
+    return Family(low=low, latents="latents" if "latents" in takes else "", start=start)
+
+
+def seeds_of(draws: Draws) -> list[int]:
+    """The seed of each sample's generator, from the counter-based stream of its stage."""
+    words = draws.bits("generator", (2,)).tolist()
+    return [(high & (1 << SEED_BITS - 32) - 1) << 32 | low for high, low in words]

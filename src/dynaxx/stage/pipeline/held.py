@@ -186,8 +186,10 @@ class Held:
         return [file for part in kept for file in sorted(part.glob("*.safetensors")) if variant in file.name]
 
     def to(self, device: torch.device) -> None:
-        """Move what is held in memory."""
+        """Move what is held in memory; a master copy, which would not know, is let go of."""
+        self._settle()
         if self.pipe is not None:
+            self.master = None
             self.pipe.to(device)
 
     def _opened(self, *, encoders: bool) -> Any:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import SpecError
-from dynaxx.signal.random import Draws
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
@@ -25,9 +24,6 @@ from dynaxx.stage.pipeline.text import Texts
 from dynaxx.stage.pipeline.tried import Tried
 from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
 from dynaxx.stage.stage import Request
-
-SEED_BITS = 53
-"""Of a generator's seed: whole numbers that JSON and a reader's script hold exactly."""
 
 
 @final
@@ -121,7 +117,7 @@ class Wrapped:
         return torch.cat([self._batch(part, spec) for part in parts])
 
     def _batch(self, request: Request, spec: PipelineStage) -> Tensor:
-        family, seeds = self._family(), seeds_of(request.draws)
+        family, seeds = self._family(), calls.seeds_of(request.draws)
         said = {**spec.call, **calls.sizes(self.pipe, spec, request.grid)}
         said |= calls.level(family, request)
         given = {**said, **self._prompts(family, request), **calls.output(family, request.grid)}
@@ -248,16 +244,4 @@ class Wrapped:
 
     def _family(self) -> Family:
         """What is known of the pipeline; else what its call's arguments say."""
-        known = FAMILIES.get(type(self.pipe).__name__)
-        if known is not None:
-            return known
-        takes = calls.parameters(self.pipe)
-        low = next((name for name in ("image", "video") if name in takes), "")
-        start = next((name for name in ("strength", "denoise_strength") if name in takes), "")
-        return Family(low=low, latents="latents" if "latents" in takes else "", start=start)
-
-
-def seeds_of(draws: Draws) -> list[int]:
-    """The seed of each sample's generator, from the counter-based stream of its stage."""
-    words = draws.bits("generator", (2,)).tolist()
-    return [(high & (1 << SEED_BITS - 32) - 1) << 32 | low for high, low in words]
+        return FAMILIES.get(type(self.pipe).__name__) or calls.guessed(self.pipe)
