@@ -9,7 +9,8 @@ import yaml
 from tests.share.page_reader import fetched, read
 from tests.two_stages import dynaxx, two_stages
 
-from dynaxx.cli import run
+from dynaxx.cli import run, search
+from dynaxx.cli.former import contents
 
 
 @pytest.fixture
@@ -86,6 +87,34 @@ def test_a_former_result_is_not_lost(tmp_path, capsys):
     code, refused = told(capsys, *order(file, out))
     assert code == 2
     assert "was changed since" in refused["error"]["message"]
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_a_call_that_was_killed_between_its_files_is_gone_on_with(file, tmp_path, capsys, monkeypatch, former):
+    """Its figures are there, its cascade is not: there is none, or that of a call before, which is not a stranger's."""
+    out, write = tmp_path / "tuned", search.write_text
+
+    def killed_before_the_cascade(path, text):
+        if path.name == "cascade.yaml":
+            raise KeyboardInterrupt
+        write(path, text)
+
+    if former:
+        assert told(capsys, *order(file, out))[0] == 0
+        older = (out / "cascade.yaml").read_text() + "# as an older version wrote it\n"
+        (out / "cascade.yaml").write_text(older)
+        figures = json.loads((out / "tuned.json").read_text())
+        (out / "tuned.json").write_text(json.dumps(figures | {"file_digests": contents(out / "cascade.yaml")}))
+    before = held(out) if former else {}
+    monkeypatch.setattr(search, "write_text", killed_before_the_cascade)
+    assert run([str(word) for word in order(file, out)]) == 130
+    monkeypatch.undo()
+    assert held(out).get("cascade.yaml") == before.get("cascade.yaml")
+    assert held(out)["tuned.json"] != before.get("tuned.json")
+    code, found = told(capsys, *order(file, out))
+    assert (code, found["blocks_run"]) == (0, 0)
+    assert "older version" not in (out / "cascade.yaml").read_text()
+    assert run(["check", found["file"]]) == 0
 
 
 def test_where_nothing_pays_it_is_said_and_no_file_is_written(tmp_path, capsys):

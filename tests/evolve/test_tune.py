@@ -54,7 +54,7 @@ def test_walks_that_are_too_long_are_cut(tmp_path):
     tuning = Tuning(cascade, Options(Bound(0.5), 120.0, num=64, fresh=96, kept=tmp_path / "runs"))
     parts = [done.part for done in tuning.steps()]
     assert list(dict.fromkeys(parts)) == ["base", "bridge", "together"]
-    found = tuning.tuned(tmp_path / "cascade.yaml")
+    found = tuning.tuned()
     assert found.choice is not None
     assert found.then.total <= 0.5 * found.now.total
     assert found.confirmed is not None
@@ -64,6 +64,7 @@ def test_walks_that_are_too_long_are_cut(tmp_path):
     assert found.confirmed.ratio.low >= 0.98
     assert says(found).startswith(f"{found.then.total / found.now.total:.0%} of the network evaluations")
     assert "The FLOPs of base, bridge are not known" in says(found)
+    (tmp_path / "cascade.yaml").write_text(tuning.text(found, tmp_path / "cascade.yaml"))
     tuned = load(tmp_path / "cascade.yaml")
     assert max(stage.solver.steps for stage in tuned.stages) <= 16
     assert {change["path"] for change in found.changes} == {path for path, _ in found.choice.settings}
@@ -74,20 +75,20 @@ def test_a_bound_that_nothing_keeps_is_said(tmp_path):
     cascade = beds.empirical((8, 16), steps=2)
     tuning = Tuning(cascade, Options(Bound(0.01), 30.0, num=16, fresh=16))
     list(tuning.steps())
-    found = tuning.tuned(tmp_path / "cascade.yaml")
+    found = tuning.tuned()
     assert found.choice is None
     assert not found.shown
-    assert not (tmp_path / "cascade.yaml").exists()
+    assert tuning.text(found, tmp_path / "cascade.yaml") is None
     assert f"the cheapest walk of all stages together takes {found.least.total / found.now.total:.0%}" in says(found)
 
 
 def test_a_search_without_time_says_so(tmp_path):
     tuning = Tuning(beds.empirical((8, 16), steps=6), Options(Bound(0.5), 1e-6, num=16, fresh=16))
     assert list(tuning.steps()) == []
-    found = tuning.tuned(tmp_path / "cascade.yaml")
+    found = tuning.tuned()
     assert not found.shown
     assert "The time was up" in says(found)
-    assert not (tmp_path / "cascade.yaml").exists()
+    assert tuning.text(found, tmp_path / "cascade.yaml") is None
 
 
 def test_a_choice_that_loses_too_much_is_named_and_not_written(tmp_path):
@@ -97,11 +98,11 @@ def test_a_choice_that_loses_too_much_is_named_and_not_written(tmp_path):
     search, choice = tuning.search, Choice.of({"base.solver.steps": 1, "bridge.solver.steps": 1})
     search.kept = {"base": [Kept(choice, 1.0, 0.0)]}
     search.curves["together"] = (Ran(Entrant(choice, 1.0), search.bed.score(choice, search.bed.graph[-1], 1)),)
-    found = tuning.tuned(tmp_path / "cascade.yaml")
+    found = tuning.tuned()
     assert found.confirmed.unseen
     assert found.confirmed.spare.high < 0
     assert not found.shown
-    assert not (tmp_path / "cascade.yaml").exists()
+    assert tuning.text(found, tmp_path / "cascade.yaml") is None
     assert f"The best inside the bound was {choice.words}" in says(found)
     assert "That it loses at most 2% is not shown" in says(found)
 

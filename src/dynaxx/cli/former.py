@@ -44,7 +44,7 @@ def check_former(cascade: Cascade, out: Path) -> bool:
         told = f"{former.get('name')} from {former.get('from')}"
         problem = f"{out} holds the result for another cascade, or for this one as it was before a change ({told})."
         raise UsageError("--out", problem, FIX)
-    if file.exists() and former.get("file_digest") != content(file):
+    if not set(contents(file)) <= set(former.get("file_digests", ())):
         raise UsageError("--out", f"{file} was changed since dynaxx tune wrote it.", FIX)
     return file.exists()
 
@@ -55,9 +55,9 @@ def identity(cascade: Cascade, out: Path) -> str:
     return digest_of([], dump(placed(cascade.spec, cascade.root, out / FILE)), sorted(prints.items()))
 
 
-def content(file: Path) -> str:
-    """The digest of a file's text."""
-    return digest_of([], file.read_text("utf-8", errors="replace"))
+def contents(file: Path) -> list[str]:
+    """The digest of a file's text; none where there is no file."""
+    return [digest_of([], file.read_text("utf-8", errors="replace"))] if file.exists() else []
 
 
 def _figures(out: Path) -> Mapping[str, Any] | None:

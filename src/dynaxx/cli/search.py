@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynaxx.cli.former import FIGURES, FILE, KEPT, PAGE, check_apart, check_former, content, identity
+from dynaxx.cli.former import FIGURES, FILE, KEPT, PAGE, check_apart, check_former, contents, identity
 from dynaxx.cli.look import data_in
 from dynaxx.cli.progress import bar
 from dynaxx.engine.cascade import Cascade
@@ -15,6 +15,7 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.evolve.tune.run import Options, Tuned, Tuning
 from dynaxx.evolve.tune.search import Bound, Tried
 from dynaxx.evolve.tune.words import says
+from dynaxx.lens.fingerprint import digest_of
 from dynaxx.plan.told import teller_for
 from dynaxx.share.output_folder import check_writable, make_folder
 from dynaxx.share.tuning_page import render_tuning
@@ -61,8 +62,8 @@ def search(order: Order, console: Console) -> dict[str, Any]:
         make_folder(order.out / KEPT)
         for done in tuning.steps():
             console.print(_line(done), markup=False, highlight=False, soft_wrap=True)
-        found = tuning.tuned(order.out / FILE)
-    return _written(found, order, cascade, former)
+        found = tuning.tuned()
+    return _written(found, tuning.text(found, order.out / FILE), order, cascade, former)
 
 
 def _line(done: Tried) -> str:
@@ -71,16 +72,19 @@ def _line(done: Tried) -> str:
     return f"{done.part}, {done.what}: {kept}; best {best.score.value:.3f}, {best.choice.words}"
 
 
-def _written(found: Tuned, order: Order, cascade: Cascade, former: bool) -> dict[str, Any]:
+def _written(found: Tuned, text: str | None, order: Order, cascade: Cascade, former: bool) -> dict[str, Any]:
+    """Figures first: they know the file to come and the one before, so that who is killed in between can go on."""
     stays = former and not found.shown
     words = f"{says(found)} {order.out / FILE} is from an earlier call, and stays as it was." if stays else says(found)
     data = {
         "name": cascade.spec.name, "from": order.run, "command": " ".join(["dynaxx", *sys.argv[1:]]), "says": words,
         **found.to_json(), "file": str(order.out / FILE) if found.shown else None,
         "page": None if stays else str(order.out / PAGE), "cascade_digest": identity(cascade, order.out),
-        "file_digest": content(order.out / FILE) if found.shown else None,
+        "file_digests": [digest_of([], text), *contents(order.out / FILE)] if text is not None else [],
     }  # fmt: skip
     if not stays:
         write_text(order.out / FIGURES, strict_json(data, indent=2) + "\n")
+        if text is not None:
+            write_text(order.out / FILE, text)
         write_text(order.out / PAGE, render_tuning(data))
     return data

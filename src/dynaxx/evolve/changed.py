@@ -27,8 +27,13 @@ def write_changed(
         SpecError: where they cannot be meant.
         RunError: where the file cannot be written.
     """
-    write_text(file, dump(placed(override(spec, changes), root, file)))
+    write_text(file, changed_text(spec, changes, file, root=root))
     return told(spec, changes)
+
+
+def changed_text(spec: CascadeSpec, changes: Mapping[str, Any], file: Path, *, root: Path | None) -> str:
+    """The text of that file."""
+    return dump(placed(override(spec, changes), root, file))
 
 
 def told(spec: CascadeSpec, changes: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -10,7 +10,7 @@ from typing import Any, final
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import UsageError
-from dynaxx.evolve.changed import told, write_changed
+from dynaxx.evolve.changed import changed_text, told
 from dynaxx.evolve.tune.bed import Bed
 from dynaxx.evolve.tune.choice import Choice
 from dynaxx.evolve.tune.confirm import Confirmed, confirm, fresh
@@ -130,8 +130,8 @@ class Tuning:
             self._tried |= {(done.part, one.choice) for one in done.round.ran}
             yield done
 
-    def tuned(self, file: Path | None = None) -> Tuned:
-        """Confirm the best choice on fresh samples; where it pays, write it as a cascade file if one is named."""
+    def tuned(self) -> Tuned:
+        """Confirm the best choice on fresh samples."""
         search, choice = self.search, self.search.best
         now = search.costs.of(self.cascade)
         confirmed, then = None, now
@@ -139,14 +139,18 @@ class Tuning:
         if choice is not None and choice.settings:
             then = search.costs.of(search.bed.with_(choice))
             confirmed, changes = self._confirm(choice), told(self.cascade.spec, dict(choice.settings))
-            if file is not None and confirmed.kept:
-                write_changed(self.cascade.spec, dict(choice.settings), file, root=self.cascade.root)
         kept = search.bed.kept
         return Tuned(
             choice, changes, self.options.bound, now, then, search.least, confirmed, self.options.within,
             dict(search.curves), len(self._tried), self._rounds, kept.made, kept.found, len(search.bed.reference),
             time.monotonic() - self._start,
         )  # fmt: skip
+
+    def text(self, found: Tuned, file: Path) -> str | None:
+        """The cascade file of what was found, to lie at `file`; None where it does not pay."""
+        if found.choice is None or not found.shown:
+            return None
+        return changed_text(self.cascade.spec, dict(found.choice.settings), file, root=self.cascade.root)
 
     def _confirm(self, choice: Choice) -> Confirmed:
         options = self.options
