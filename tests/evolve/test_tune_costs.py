@@ -60,6 +60,9 @@ class _Ticks:
 
     name = "ticks"
 
+    def knows(self, profile):
+        return True
+
     def seconds(self, profile, work, batch, size):
         return Interval(1.0, 1.0, 1.0)
 

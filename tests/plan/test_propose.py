@@ -16,7 +16,7 @@ from dynaxx.spec.files import dump, loads
 from dynaxx.spec.graph import nodes
 from dynaxx.spec.summary import describe
 
-LAPTOP = Device("cpu", 1e11, 2e10, 16.0, "a planted laptop")
+LAPTOP = Device("cpu", {"float32": 1e11}, 2e10, 16.0, 1e10, "a planted laptop")
 POSSIBLE = [
     ((64, 64), {}, "cpu", 1), ((64, 64), {"latency_s": 5.0}, "cpu", 1), ((32, 32), {"memory_gib": 0.05}, "cpu", 1),
     ((64, 64), {"train_hours": 12.0}, "cpu", 1), ((64, 64), {"latency_s": 0.2, "memory_gib": 1.0}, "t4", 1),

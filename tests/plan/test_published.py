@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import math
 
 import pytest
 
 from dynaxx.errors import UsageError
+from dynaxx.plan.published import table as module
 from dynaxx.plan.published.table import one_evaluation, published, published_table
+from dynaxx.plan.time.devices import REACHED, device_named
 from dynaxx.stage.pipeline.bare import bare_network
 
 COUNTED = {"sdxl": {"base": 2_567_463_684, "refiner": 2_259_526_660}, "sd-x4": {"base": 865_910_724}}
@@ -62,9 +65,10 @@ def test_the_cascade_of_three_is_whole() -> None:
 
 
 def test_garbage_is_collected_again_afterwards(tmp_path, monkeypatch) -> None:
+    stage = module._rehearsed("sd-x4")["stages"][0]
     monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
     during = []
-    monkeypatch.setattr("dynaxx.plan.published.table._stage", lambda *given: during.append(gc.isenabled()))
+    monkeypatch.setattr(module, "_stage", lambda *given: during.append(gc.isenabled()) or stage)
     published_table("sd-x4")
     assert during == [False, False]
     assert gc.isenabled()
@@ -81,8 +85,32 @@ def test_weights_are_part_of_the_peak_and_flops_grow_with_the_sites(small: dict)
     base = small["stages"][0]
     assert base["peak_bytes"] > base["weights_bytes"]
     network = bare_network(published()["sd-x4"]["stages"][0]["network"], "sd").half()
-    flops, _ = one_evaluation(network, (128, 64))
+    profile = one_evaluation(network, (128, 64))
+    flops = profile.flops(profile.evaluations[1], 1, (128, 64))
     assert 2 * base["flops_per_evaluation"] < flops < 3 * base["flops_per_evaluation"]
+
+
+def test_half_precision_has_a_time_where_its_peak_is_known(small: dict) -> None:
+    for name in ("h100-sxm", "t4"):
+        found = published_table("sd-x4", name)
+        peak = REACHED * device_named(name).peak_flops["float16"]
+        assert "published figures" in found["clock"]
+        for stage in found["stages"]:
+            least, told = stage["flops_per_evaluation"] / peak, stage["evaluation_s"]
+            assert least < told["value"] < 8 * least  # small products wait for bytes, and for launches
+            assert told["high"] / told["value"] == pytest.approx(math.exp(1.645 * 0.5))
+        assert [stage["flops_per_evaluation"] for stage in found["stages"]] == [
+            stage["flops_per_evaluation"] for stage in small["stages"]
+        ]
+
+
+def test_without_a_calibration_there_is_no_time(tmp_path, monkeypatch) -> None:
+    kept = module._rehearsed("sd-x4")
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "_rehearsed", lambda name: kept)
+    found = published_table("sd-x4")
+    assert "not calibrated" in found["clock"]
+    assert [stage["evaluation_s"] for stage in found["stages"]] == [None, None]
 
 
 def test_every_figure_names_where_it_was_read() -> None:

@@ -11,11 +11,13 @@ import torch
 from tests.plan.test_rehearse import CASES, rehearse, scale_for
 
 from dynaxx.errors import SpecError, UsageError
+from dynaxx.plan.growth import Scale
+from dynaxx.plan.heights import Heights
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
 from dynaxx.plan.time.clock import Fit, ProbedClock
-from dynaxx.plan.time.devices import DEVICES, LAUNCH_S, REACHED, device_named
+from dynaxx.plan.time.devices import LAUNCH_S, REACHED, Device, device_named, known_devices
 from dynaxx.plan.time.features import group_of, is_alone, point_of
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.surface import Surface
@@ -93,14 +95,36 @@ def profile_of_one() -> Profile:
 def test_published_figures_are_cited_and_bound_the_time() -> None:
     profile = profile_of_one()
     work = profile.evaluations[1]
-    for device in DEVICES.values():
+    for device in known_devices().values():
         assert device.source.startswith("https://")
         found = device.seconds(profile, work, 4, (256,))
         flops = profile.flops(work, 4, (256,))
-        assert found.value >= max(flops / (REACHED * device.matrix_flops), LAUNCH_S * sum(work.values()))
+        assert found.value >= max(flops / (REACHED * device.peak_flops["float32"]), LAUNCH_S * sum(work.values()))
         assert found.low < found.value < found.high
     with pytest.raises(UsageError, match="h100-sxm"):
         device_named("abacus")
+
+
+def test_the_roofline_takes_the_peak_and_the_bytes_of_the_number_format() -> None:
+    """In closed form: one operation that computes, and one that moves what a rehearsal in half precision counted."""
+    device = Device("x", {"float32": 1e12, "float16": 4e12}, 1e11, 10.0, 1e10, "https://nowhere")
+    computes, moves = ("mm", (8, 8), (((1,), 10**12),), ()), ("pointwise", (), (), (((1,), 10**9),))
+    work = {computes: 2, moves: 3}
+    for dtype, at_peak in (("float32", 1.0), ("float16", 0.25)):
+        profile = Profile(Scale(1, 1, fixed=(4,)), 0, 0, Heights(), (work,), dtype=dtype)
+        assert device.knows(profile)
+        found = device.seconds(profile, work, 1, (4,))
+        assert found.value == pytest.approx(2 * at_peak / REACHED + 3 * 0.01 / REACHED + 5 * LAUNCH_S)
+    assert not device.knows(Profile(Scale(1, 1, fixed=(4,)), 0, 0, Heights(), (work,), dtype="bfloat16"))
+
+
+def test_matrix_units_are_faster_in_half_precision() -> None:
+    for name, device in known_devices().items():
+        peaks = device.peak_flops
+        assert 1.9 * peaks["float32"] < peaks["float16"] < 9 * peaks["float32"], name
+        assert peaks.get("bfloat16", peaks["float16"]) == peaks["float16"]
+        assert device.link_bytes_s < device.bandwidth_bytes_s / 5
+    assert "bfloat16" not in device_named("t4").peak_flops
 
 
 def test_a_calibration_within_a_short_budget_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from dynaxx.cli import run
 from dynaxx.engine.cascade import Cascade
 from dynaxx.plan import wrapped as module
+from dynaxx.plan.growth import evaluate
 from dynaxx.plan.predict import NodePlan, plan_run
 from dynaxx.plan.table import Question, answer
+from dynaxx.plan.time.devices import LAUNCH_S, device_named
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
 from dynaxx.stage.pipeline.bare import evaluation
@@ -133,12 +135,27 @@ def _really(one: NodePlan, batch: int) -> Callable[[], None]:
     return work
 
 
-def test_half_precision_halves_and_is_not_timed(bare: Path) -> None:
+def test_half_precision_halves_the_bytes_and_has_its_own_peak(bare: Path) -> None:
     half = SD_X4.replace("load: sd,", "load: sd, dtype: bfloat16,")
     full, halved = planned(SD_X4, bare)[0], planned(half, bare)[0]
     assert 2 * halved.weights == full.weights
-    assert full.timed
-    assert not halved.timed
+    assert full.profile
+    assert halved.profile
+    moved = [_moved(one) for one in (full, halved)]
+    assert 2 * moved[1] == pytest.approx(moved[0], rel=0.05)
+    clock = device_named("l4")
+    assert clock.knows(halved.profile)
+    assert not device_named("t4").knows(halved.profile)
+    size = full.node.grid.size
+    told = [clock.seconds(one.profile, one.work, 64, size).value for one in (full, halved) if one.profile]
+    launched = LAUNCH_S * sum(full.work.values())
+    assert 1.5 * (told[1] - launched) < told[0] - launched < 2.1 * (told[1] - launched)
+
+
+def _moved(one: NodePlan) -> float:
+    assert one.profile
+    units = one.profile.scale.units(1, one.node.grid.size)
+    return sum(n * evaluate(moved, units) for (*_, moved), n in one.work.items())
 
 
 def test_what_is_not_there_is_not_known(bare: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def plan(
     if prices:
         return _prices()
     if pretrained is not None:
-        return _pretrained(pretrained)
+        return _pretrained(pretrained, device)
     if calibrate:
         found = _calibrate(device)
         if file is None and target is None:
@@ -122,16 +122,17 @@ def _prices() -> Answer:
     return Answer({"prices": str(file)}, lambda console: console.print(f"{file}: edit it.", markup=False))
 
 
-def _pretrained(name: str) -> Answer:
+def _pretrained(name: str, device: str) -> Answer:
     with loading():
         from dynaxx.plan.published.table import published_table
-    data = published_table(name)
+    data = published_table(name, device)
 
     def show(console: Console) -> None:
-        heads = ("stage", "network on", "parameters", "weights", "FLOPs an evaluation", "peak")
+        heads = ("stage", "network on", "parameters", "weights", "FLOPs an evaluation", "peak", "time of one")
         table(console, heads, [_published_row(stage) for stage in data["stages"]])
         for stage in data["stages"]:
             console.print(f"{stage['name']}: {stage['source']}", markup=False, soft_wrap=True)
+        console.print(f"time on {data['device']}: {data['clock']}", markup=False, soft_wrap=True)
 
     return Answer(data, show)
 
@@ -139,7 +140,8 @@ def _pretrained(name: str) -> Answer:
 def _published_row(stage: dict[str, Any]) -> tuple[str, ...]:
     weights, peak = size_of(stage["weights_bytes"]), size_of(stage["peak_bytes"])
     flops = amount(stage["flops_per_evaluation"])
-    return stage["name"], stage["grid"], f"{stage['parameters']:,}", weights, flops, peak
+    took = lasting(stage["evaluation_s"])
+    return stage["name"], stage["grid"], f"{stage['parameters']:,}", weights, flops, peak, took
 
 
 def _calibrate(device: str) -> Answer:

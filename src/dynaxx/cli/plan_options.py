@@ -13,7 +13,7 @@ TARGET = ("--latency", "--memory", "--train-hours", "--train-cost", "--quality",
 RUN = ("--samples", "--batch", "--placement", "--set", "--page")
 TAKES: Mapping[str, tuple[str, ...]] = {
     "--prices": (),
-    "--pretrained": (),
+    "--pretrained": ("--device",),
     "--target": ("--calibrate", "--device", "--out", "--page", *TARGET),
     "--insert": ("FILE", "--calibrate", "--device", "--out", "--size"),
     "FILE": ("--calibrate", "--device", "--size", *RUN),

@@ -48,11 +48,6 @@ class NodePlan:
     on_cpu: bool = True
 
     @property
-    def timed(self) -> bool:
-        """Whether clocks, which know float32, can tell its time."""
-        return self.profile is not None and getattr(self.node.stage, "dtype", "float32") == "float32"
-
-    @property
     def parameters(self) -> int:
         """The parameters of the node's network, or of all parts of a wrapped pipeline."""
         return self.profile.parameters if self.profile else 0

@@ -23,7 +23,8 @@ class Profile:
 
     Sampling: `parts` holds the first step, each step between, the last one and what follows, without the network;
     `evaluations` the network's operations by how many copies of the batch it was given (2 under guidance). Training:
-    one part, the whole step. `heights` are the peaks of the memory held, weights included, `weights` their bytes.
+    one part, the whole step. `heights` are the peaks of the memory held, weights included, `weights` their bytes. All
+    bytes are those of the number format `dtype`, in which it was rehearsed.
     """
 
     scale: Scale
@@ -32,6 +33,7 @@ class Profile:
     heights: Heights
     parts: tuple[Part, ...]
     evaluations: Mapping[int, Part] = field(default_factory=dict)
+    dtype: str = "float32"
 
     def peak_bytes(self, batch: int, size: Sequence[int], *, on_cpu: bool = True) -> float:
         """The most memory that is held at once: by tensors, and on a CPU by its kernels' copies beside them."""
@@ -69,6 +71,7 @@ class Profile:
             "weights": self.weights, "heights": [sorted(self.heights.tensors), sorted(self.heights.at_work)],
             "parts": [_listed(part) for part in self.parts],
             "evaluations": [[copies, _listed(part)] for copies, part in self.evaluations.items()],
+            "dtype": self.dtype,
         }  # fmt: skip
 
     @classmethod
@@ -79,7 +82,7 @@ class Profile:
             Scale(rank, cell, tuple(fixed) if fixed else None), data["parameters"], data["weights"],
             Heights(*({_terms(terms) for terms in kind} for kind in data["heights"])),
             tuple(_part(part) for part in data["parts"]),
-            {copies: _part(part) for copies, part in data["evaluations"]},
+            {copies: _part(part) for copies, part in data["evaluations"]}, data["dtype"],
         )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ class _Timed:
 
     def node(self, one: NodePlan) -> Interval | None:
         """All samples through one node."""
-        if self.teller is None or one.profile is None or not one.timed:
+        if self.teller is None or one.profile is None or not self.teller.knows(one.profile):
             return None
         return self.teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
 

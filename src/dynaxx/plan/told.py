@@ -31,6 +31,10 @@ class Teller:
     asks: ConditionSpec
     seen: Observed | None = None
 
+    def knows(self, profile: Profile) -> bool:
+        """Whether the time of work in the profile's number format can be told."""
+        return self.clock.knows(profile)
+
     def seconds(
         self, node: Node, profile: Profile, work: Mapping[OpKey, int], *, samples: int = 1, batch: int = 1
     ) -> Interval:

@@ -72,7 +72,7 @@ def _seconds(teller: Teller, run: RunPlan) -> Interval | None:
     """How long a run takes, its stages one after another; None where one is not known."""
     total = Interval(0.0, 0.0, 0.0)
     for one in run.nodes:
-        if one.profile is None or not one.timed:
+        if one.profile is None or not teller.knows(one.profile):
             return None
         took = teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
         total = total.plus(took)

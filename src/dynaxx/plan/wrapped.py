@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline.bare import bare_part, call_default, evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
-FORMAT = 3
+FORMAT = 4
 """Of what is kept; raised whenever what is found changes."""
 COUNTED = (*NETWORKS, *ENCODERS, "vae")
 """Parts with weights; safety checkers and the like are not asked of."""
@@ -111,7 +111,7 @@ def _rehearsed(node: Node, stage: PipelineStage, facts: Facts, where: str) -> Wr
     except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError, IndexError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(where, f"its network cannot be rehearsed ({said}).", MEASURE) from error
-    return Wrapped(profile, {_copies(stage, facts): _steps(stage, facts)}, counts)
+    return Wrapped(replace(profile, dtype=stage.dtype), {_copies(stage, facts): _steps(stage, facts)}, counts)
 
 
 def _made(facts: Facts, name: str, where: str) -> nn.Module | None:

@@ -77,10 +77,12 @@ class Costs:
     @cached_property
     def _untimed(self) -> Mapping[str, str]:
         """The stages whose time the plan cannot tell, and why."""
-        known = [(node, self._profile(node)) for node in _graph(self.cascade)]
-        plans = [NodePlan(node, 1, 1, found) for node, found in known if not isinstance(found, str)]
-        halves = {one.node.stage.name: "clocks know float32 alone" for one in plans if not one.timed}
+        known = [(node.stage.name, self._profile(node)) for node in _graph(self.cascade)]
+        halves = {name: "the clock does not know its number format" for name, one in known if self._untold(one)}
         return {**self._unrehearsed, **halves}
+
+    def _untold(self, profile: Profile | str) -> bool:
+        return not isinstance(profile, str) and self.teller is not None and not self.teller.knows(profile)
 
     @property
     def unit(self) -> Unit:

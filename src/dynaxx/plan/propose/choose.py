@@ -10,7 +10,7 @@ from dynaxx.errors import RunError, UsageError
 from dynaxx.plan.propose.shapes import PACES, shapes
 from dynaxx.plan.propose.target import STEPS, Budget, Target
 from dynaxx.plan.propose.weigh import Candidate, unbeaten, weigh
-from dynaxx.plan.time.devices import DEVICES
+from dynaxx.plan.time.devices import known_devices
 from dynaxx.spec.cascade import BudgetSpec, CascadeSpec
 from dynaxx.spec.stage import DiffusionStage
 
@@ -66,7 +66,7 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
 
 def _on(device: str, every: list[Candidate]) -> list[Candidate]:
     """Those that the device's memory can run and train."""
-    known = DEVICES.get(device)
+    known = known_devices().get(device)
     fitting = [one for one in every if known is None or max(one.memory_gib, one.train_gib) <= known.memory_gib]
     if known and not fitting:
         least = min(max(one.memory_gib, one.train_gib) for one in every)

@@ -1,10 +1,11 @@
-"""The table of a pretrained pipeline: parameters, FLOPs and memory of its networks, from configurations alone."""
+"""The table of a pretrained pipeline: parameters, FLOPs, memory and time of its networks, from configurations alone."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -15,18 +16,18 @@ import yaml
 from torch import nn
 
 from dynaxx.errors import UsageError
-from dynaxx.plan.growth import Scale, evaluate
+from dynaxx.plan.growth import Scale
 from dynaxx.plan.kernels import RealKernels
+from dynaxx.plan.profile import Profile
+from dynaxx.plan.time.choose import Clock, clock_for
 from dynaxx.plan.tracker import Tracker
 from dynaxx.stage.pipeline.bare import bare_network, evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
 FILE = Path(__file__).with_name("pipelines.yaml")
-FORMAT = 2
+FORMAT = 3
 """Of the kept tables; raised whenever what a rehearsal finds changes."""
 SAMPLES = 1
-HALF = 2
-"""Bytes of a number in the half precision that such networks are run in."""
 
 
 def published() -> dict[str, Any]:
@@ -35,14 +36,32 @@ def published() -> dict[str, Any]:
     return found
 
 
-def published_table(name: str) -> dict[str, Any]:
+def published_table(name: str, device: str = "cpu") -> dict[str, Any]:
     """Every stage of a pipeline: what its network is, what one evaluation of one sample takes, and where this was read.
 
-    Kept in the cache folder, so that a second question does not build the networks again.
+    Kept in the cache folder, so that a second question does not build the networks again. Seconds are those of
+    `device`; None where nothing tells them.
 
     Raises:
-        UsageError: if no pipeline of that name is known.
+        UsageError: if no pipeline of that name is known, or no such device.
     """
+    clock, source = clock_for(device)
+    found = _rehearsed(name)
+    stages = [_timed(stage, clock) for stage in found["stages"]]
+    return {**found, "device": device, "clock": source, "stages": stages}
+
+
+def _timed(stage: Mapping[str, Any], clock: Clock | None) -> dict[str, Any]:
+    """A stage's row, with the seconds of one evaluation in place of the profile that they are told from."""
+    profile, size = Profile.from_json(stage["profile"]), tuple(stage["size"])
+    told = None
+    if clock is not None and clock.knows(profile):
+        told = asdict(clock.seconds(profile, profile.evaluations[1], SAMPLES, size))
+    shown = {key: value for key, value in stage.items() if key not in ("profile", "size")}
+    return {**shown, "evaluation_s": told}
+
+
+def _rehearsed(name: str) -> dict[str, Any]:
     known, kept = published(), cache_folder("published", f"{name}-{_content()}.json")
     if name not in known:
         raise UsageError("--pretrained", f"{name!r} is not known.", f"Known: {', '.join(known)}.")
@@ -76,22 +95,25 @@ def _content() -> str:
 def _stage(stage: Mapping[str, Any], place: str) -> dict[str, Any]:
     network = bare_network(stage["network"], place).half()
     size = tuple(stage["size"])
-    flops, peak = one_evaluation(network, size)
-    parameters = sum(p.numel() for p in network.parameters())
+    profile = one_evaluation(network, size)
+    flops, peak = profile.flops(profile.evaluations[1], SAMPLES, size), profile.peak_bytes(SAMPLES, size, on_cpu=False)
     return {
         "name": stage["name"], "grid": f"{stage['network']['in_channels']}x{size[0]}x{size[1]}",
-        "parameters": parameters, "weights_bytes": HALF * parameters, "flops_per_evaluation": flops,
-        "peak_bytes": peak, "source": stage["source"], "converted": bool(stage.get("converted")),
+        "parameters": profile.parameters, "weights_bytes": profile.weights, "flops_per_evaluation": flops,
+        "peak_bytes": peak, "dtype": profile.dtype, "size": list(size), "profile": profile.to_json(),
+        "source": stage["source"], "converted": bool(stage.get("converted")),
     }  # fmt: skip
 
 
-def one_evaluation(network: nn.Module, size: tuple[int, ...]) -> tuple[float, float]:
-    """FLOPs of one evaluation of one sample, and the bytes held at its peak, weights included."""
-    tracker = Tracker(Scale(len(size), 1, fixed=size))
-    for p in network.parameters():
+def one_evaluation(network: nn.Module, size: tuple[int, ...]) -> Profile:
+    """One evaluation of one sample, in the network's number format."""
+    tracker, weights = Tracker(Scale(len(size), 1, fixed=size)), list(network.parameters())
+    for p in weights:
         tracker.hold(p)
     run = evaluation(network, SAMPLES, size)
     with torch.no_grad(), RealKernels(), tracker:
         run()
-    flops = sum(n * evaluate(key[2], (1.0,)) for key, n in tracker.ops.items())
-    return flops, max(evaluate(height, (1.0,)) for height in (*tracker.heights.tensors, tracker.held()))
+    tracker.heights.tensors.add(tracker.held())
+    held, dtype = sum(p.numel() * p.itemsize for p in weights), str(weights[0].dtype).removeprefix("torch.")
+    count, heights = sum(p.numel() for p in weights), tracker.heights.undominated()
+    return Profile(tracker.scale, count, held, heights, (), {1: tracker.ops}, dtype)

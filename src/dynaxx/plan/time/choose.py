@@ -23,6 +23,9 @@ class Clock(Protocol):
     def name(self) -> str:
         """The device."""
 
+    def knows(self, profile: Profile) -> bool:
+        """Whether it can tell the time of work in the profile's number format."""
+
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
         """How long the operations of a stage take at a batch and a size."""
 

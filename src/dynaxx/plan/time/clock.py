@@ -99,6 +99,10 @@ class ProbedClock:
         """Whether it is a CPU's: there small single samples are convolved by another kernel."""
         return any(name.endswith("-alone") for name in self.surfaces)
 
+    def knows(self, profile: Profile) -> bool:
+        """Whether work in the profile's number format was timed."""
+        return profile.dtype == "float32"
+
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
         """How long the operations of a stage take at a batch and a size."""
         fit = self.train if is_training(work) else self.sample

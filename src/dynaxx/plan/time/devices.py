@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from functools import cache
+from pathlib import Path
+from typing import Any, final
+
+import yaml
 
 from dynaxx.errors import UsageError
 from dynaxx.plan.growth import evaluate
@@ -12,6 +16,8 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.tracker import OpKey
 
+FILE = Path(__file__).with_name("devices.yaml")
+"""Every device with the page that each figure was read from."""
 GIB = 2**30
 SPREAD = 0.5
 """The logarithm of what published peaks leave open: the interval is a factor of 2.3 to both sides."""
@@ -24,15 +30,17 @@ LAUNCH_S = 8e-6
 @final
 @dataclass(frozen=True)
 class Device:
-    """A device as its maker describes it: dense peaks, without sparsity; `source` is the page that was read.
+    """A device as its maker describes it: dense peaks by number format, without sparsity; `source` names what was read.
 
-    `matrix_flops` is the peak of float32 work in matrix units (TF32) where it has them, else in vector units.
+    The peak of float32 is that of matrix units (TF32) where they do float32 work, else of vector units. A format
+    without a peak has no matrix units, and nothing tells how fast it would be.
     """
 
     name: str
-    matrix_flops: float
+    peak_flops: Mapping[str, float]
     bandwidth_bytes_s: float
     memory_gib: float
+    link_bytes_s: float
     source: str
 
     @property
@@ -40,32 +48,34 @@ class Device:
         """Its memory."""
         return self.memory_gib * GIB
 
+    def knows(self, profile: Profile) -> bool:
+        """Whether the peak of the profile's number format is published."""
+        return profile.dtype in self.peak_flops
+
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
-        """How long work takes by the roofline of published peaks (Williams et al., CACM 2009)."""
-        units, total = profile.scale.units(batch, size), 0.0
+        """How long work takes by the roofline of published peaks (Williams et al., CACM 2009).
+
+        Bytes are counted in the number format that the profile was rehearsed in, whose peak is taken.
+        """
+        units, total, peak = profile.scale.units(batch, size), 0.0, self.peak_flops[profile.dtype]
         for (_, _, flops, moved), n in work.items():
-            compute = evaluate(flops, units) / (REACHED * self.matrix_flops)
+            compute = evaluate(flops, units) / (REACHED * peak)
             transfer = evaluate(moved, units) / (REACHED * self.bandwidth_bytes_s)
             total += n * (max(compute, transfer) + LAUNCH_S)
         return Interval.around(total, SPREAD)
 
 
-H100 = "https://archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html (TF32 989 TFLOPS is with sparsity, half without)"
-A100 = "https://glennklockwood.com/garden/processors/A100, after NVIDIA's A100 datasheet"
-ADA = "https://hmc-tech.com/gpu/nvidia-l4-vs-nvidia-t4 and https://topcpu.net/en/gpu-c/l4-vs-tesla-t4"
-RTX = "https://www.notebookcheck.pl/NVIDIA-NVIDIA-GeForce-RTX-4090.677670.0.html (82.6 TFLOPS, 24 GB); bandwidth: "
-RTX += "https://holynerdvana.blogspot.com/2022/10/nvidia-geforce-rtx-4090-specifications.html"
-DEVICES = {
-    device.name: device
-    for device in (
-        Device("h100-sxm", 494.5e12, 3.35e12, 80e9 / GIB, H100),
-        Device("h100-pcie", 378e12, 2.0e12, 80e9 / GIB, H100),
-        Device("a100-sxm-80gb", 156e12, 2.039e12, 80e9 / GIB, A100),
-        Device("l4", 62.67e12, 300.1e9, 24e9 / GIB, ADA),
-        Device("t4", 8.141e12, 320e9, 16e9 / GIB, ADA),
-        Device("rtx-4090", 82.6e12, 1.008e12, 24e9 / GIB, RTX),
-    )
-}
+@cache
+def known_devices() -> Mapping[str, Device]:
+    """All devices of the table, by name."""
+    table: Mapping[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return {name: _read(name, found) for name, found in table.items()}
+
+
+def _read(name: str, found: Mapping[str, Any]) -> Device:
+    peaks = {dtype: 1e12 * tflops for dtype, tflops in found["tflops"].items()}
+    moves, held = 1e9 * found["bandwidth_gb_s"], 1e9 * found["memory_gb"] / GIB
+    return Device(name, peaks, moves, held, 1e9 * found["link_gb_s"], found["source"])
 
 
 def device_named(name: str) -> Device:
@@ -74,6 +84,7 @@ def device_named(name: str) -> Device:
     Raises:
         UsageError: if it is not in it.
     """
-    if name not in DEVICES:
-        raise UsageError("device", f"{name!r} is not known.", f"Known: cpu, cuda, {', '.join(DEVICES)}.")
-    return DEVICES[name]
+    known = known_devices()
+    if name not in known:
+        raise UsageError("device", f"{name!r} is not known.", f"Known: cpu, cuda, {', '.join(known)}.")
+    return known[name]
