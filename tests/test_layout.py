@@ -13,7 +13,11 @@ from tools.tree import PACKAGE, README, ROOT, first_line, rewritten
 FILE_LINES, LONG_FILE_LINES, LONG_FILES_SHARE = 400, 250, 0.1
 FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 60, 12
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
-OPEN_KWARGS = {"stage/pipeline/walk.py:set_timesteps", "stage/pipeline/walk.py:step"}
+OPEN_KWARGS = {
+    "stage/pipeline/guided.py:answer",
+    "stage/pipeline/walk.py:set_timesteps",
+    "stage/pipeline/walk.py:step",
+}
 """Where `**kwargs` may stand: `room/file.py:function`; adapters to foreign call signatures only."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -55,6 +55,12 @@ PLANTED: list[tuple[str, Callable[[], Data], dict[str, Any], str]] = [
         "size of the answer: .*32x32.*16x16",
     ),
     (
+        "guidance where there is none",
+        ltx,
+        {"stages.1.guidance_interval": [0.1, 1]},
+        "levels of guidance: .*0.1, 1].*none.*Remove `guidance_interval`",
+    ),
+    (
         "a size of no whole latents",
         sd_x4,
         {"stages.0.out.size": [15, 15]},

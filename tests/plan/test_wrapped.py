@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from family_cascades import BY_SHARE, IF, LTX, SD_X2, SD_X4, sdxl
 from meter import allocated
 from tiny_pipelines import BUILDERS, saved
@@ -91,6 +92,46 @@ def test_evaluations_are_those_of_a_real_run(whole: Path, name: str) -> None:
         Cascade.from_pretrained(whole / "cascade.yaml").sample(["a red apple", "a green pear"])
     told = sum((Counter(one.passes) for one in planned(CASCADES[name], whole)), Counter[int]())
     assert Counter(count // 2 for count in seen) == told
+
+
+PICTURE = """\
+name: picture
+condition: {text: {}}
+inputs: {image: {size: [16, 16]}}
+stages:
+  - {name: one, role: base, kind: pipeline, load: sd, pipeline: StableDiffusionImg2ImgPipeline,
+     inputs: {low: {from: input.image, via: start}}, call: {num_inference_steps: 10, strength: 0.5}, out: {scale: 1}}
+"""
+LIMITED = {
+    "IF": (IF.replace("load: if-1,", "load: if-1, guidance_interval: [0.2, 2],"), {}),
+    "SDXL": (sdxl(BY_SHARE).replace("load: sdxl,", "load: sdxl, guidance_interval: [1.8, 8],"), {}),
+    "picture": (
+        PICTURE.replace("load: sd,", "load: sd, guidance_interval: [0.5, 9],"),
+        {"input.image": torch.zeros(2, 3, 16, 16)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_guidance_within_an_interval_is_planned_as_it_runs(whole: Path, name: str) -> None:
+    text, given = LIMITED[name]
+    (whole / "limited.yaml").write_text(text)
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        forward = UNet2DConditionModel.forward
+
+        def listening(self: Any, sample: Any, *args: Any, **more: Any) -> Any:
+            seen.append(sample.shape[0])
+            return forward(self, sample, *args, **more)
+
+        patch.setattr(UNet2DConditionModel, "forward", listening)
+        Cascade.from_pretrained(whole / "limited.yaml").sample(["a red apple", "a green pear"], given=given)
+    plans = planned(text, whole)
+    told = sum((Counter(one.passes) for one in plans), Counter[int]())
+    assert Counter(count // 2 for count in seen) == told
+    assert set(plans[0].passes) == {1, 2}, "some of its steps are guided, and some are not"
+    first: Any = plans[0].node.stage
+    assert module.evaluations_of(first, whole) == sum(copies * times for copies, times in plans[0].passes.items())
 
 
 @pytest.mark.parametrize("name", ["IF", "SDXL", "x4"])

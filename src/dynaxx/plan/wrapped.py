@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from dynaxx.errors import RunError
+from dynaxx.noise.level import Level
 from dynaxx.plan.growth import BATCH, Scale
 from dynaxx.plan.heights import Heights
 from dynaxx.plan.kernels import RealKernels
@@ -25,6 +26,8 @@ from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import PIXELS
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline.bare import bare_part, call_default, evaluation
+from dynaxx.stage.pipeline.bare_walk import bare_levels
+from dynaxx.stage.pipeline.guided import Guidance
 from dynaxx.store.cache import cache_folder, recall, remember
 
 FORMAT = 4
@@ -80,15 +83,15 @@ def wrapped(node: Node, root: Path | None) -> Wrapped:
 def evaluations_of(stage: PipelineStage, root: Path | None) -> int | None:
     """Its network's evaluations for one sample, a guided one counted as two; None where nothing is known of it."""
     facts = facts_of(stage, root)
-    return None if facts is None else _copies(stage, facts) * _steps(stage, facts)
+    return None if facts is None else sum(copies * times for copies, times in _passes(stage, facts).items())
 
 
 def _key(node: Node, stage: PipelineStage, facts: Facts) -> str:
     low = stage.inputs.get("low")
     said = (
         FORMAT, torch.__version__, version("diffusers"), torch.get_num_threads(), block(), node.grid.size,
-        node.grid.space, stage.dtype, stage.call, (low.via, low.hand) if low else None, facts.pipeline, facts.index,
-        facts.parts,
+        node.grid.space, stage.dtype, stage.call, stage.guidance_interval,
+        (low.via, low.hand) if low else None, facts.pipeline, facts.index, facts.parts,
     )  # fmt: skip
     return blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 
@@ -111,7 +114,7 @@ def _rehearsed(node: Node, stage: PipelineStage, facts: Facts, where: str) -> Wr
     except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError, IndexError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(where, f"its network cannot be rehearsed ({said}).", MEASURE) from error
-    return Wrapped(replace(profile, dtype=stage.dtype), {_copies(stage, facts): _steps(stage, facts)}, counts)
+    return Wrapped(replace(profile, dtype=stage.dtype), _passes(stage, facts), counts)
 
 
 def _made(facts: Facts, name: str, where: str) -> nn.Module | None:
@@ -177,6 +180,31 @@ def _said(stage: PipelineStage, facts: Facts, argument: str) -> Any:
     return stage.call[argument] if argument in stage.call else call_default(facts.pipeline, argument)
 
 
+def _passes(stage: PipelineStage, facts: Facts) -> dict[int, int]:
+    """The network's evaluations by copies of the batch; all steps are guided where their levels are not known."""
+    copies, steps = _copies(stage, facts), _steps(stage, facts)
+    levels = _levels(stage, facts) if copies == 2 and stage.guidance_interval is not None else None
+    if levels is None:
+        return {copies: steps}
+    skips = stage.call.get("denoising_start")
+    first = round(len(levels) * skips) if isinstance(skips, float) else len(levels) - steps if _shared(stage) else 0
+    guidance = Guidance(stage.guidance_interval)
+    guided = sum(guidance.on(level) for level in levels[first : first + steps])
+    return {times: count for times, count in ((2, guided), (1, steps - guided)) if count}
+
+
+def _levels(stage: PipelineStage, facts: Facts) -> list[Level] | None:
+    kind = stage.scheduler.get("kind") or (facts.index.get("scheduler") or ("", ""))[1]
+    steps = int(_said(stage, facts, "num_inference_steps") or 1)
+    return bare_levels(str(kind), facts.parts.get("scheduler", {}), steps)
+
+
+def _shared(stage: PipelineStage) -> bool:
+    """Whether the walk may begin at its low input."""
+    low = stage.inputs.get("low")
+    return low is not None and low.via == "start" and low.hand != "noisy"
+
+
 def _copies(stage: PipelineStage, facts: Facts) -> int:
     """Under guidance the network is given every sample twice."""
     scale = _said(stage, facts, "guidance_scale")
@@ -189,8 +217,8 @@ def _steps(stage: PipelineStage, facts: Facts) -> int:
     One evaluation a step is counted, as most schedulers take; a strength is rounded down, as diffusers does.
     """
     steps, family = int(_said(stage, facts, "num_inference_steps") or 1), facts.family
-    low, found = stage.inputs.get("low"), steps
-    if family is not None and family.start and low is not None and low.via == "start" and low.hand != "noisy":
+    found = steps
+    if family is not None and family.start and _shared(stage):
         strength = _said(stage, facts, family.start)
         found = steps if strength is None else int(steps * float(strength))
     if family is not None and family.fraction:

@@ -47,6 +47,8 @@ class Family:
         mutes: whether guidance 0 stands for no prompt.
         scale: the factor per axis from its low input to its answer; 0 where it is free.
         kernel: how it resizes its low input; empty where nobody says, `none` where it does not.
+        apart: whether its network is asked for the two answers of guidance one after the other, with the prompt first;
+            else in one batch, with the prompt last.
         single: whether it takes one sample a call (LTX mixes up the levels of several that begin at latents).
     """
 
@@ -64,7 +66,13 @@ class Family:
     mutes: bool = False
     scale: float = 0.0
     kernel: str = ""
+    apart: bool = False
     single: bool = False
+
+    @property
+    def guides(self) -> bool:
+        """Whether it is known how its network is asked for an answer with the prompt and one without."""
+        return bool(self.embeds)
 
 
 IF_LEVEL = Knob("noise_level", "if-noise-level", 250, 0, 999)
@@ -116,9 +124,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "LTXImageToVideoPipeline": Family(low="image", axes="thw", embeds=MASKED, text="ltx"),
     "LTXLatentUpsamplePipeline": Family(latents="latents", axes="thw", scale=2, kernel="none"),
-    "WanPipeline": Family(latents="latents", axes="thw", embeds=PAIR, text="wan", experts=True),
+    "WanPipeline": Family(latents="latents", axes="thw", embeds=PAIR, text="wan", apart=True, experts=True),
     "WanVideoToVideoPipeline": Family(
-        low="video", axes="thw", embeds=PAIR, text="wan", start="strength", start_default=0.8
+        low="video", axes="thw", embeds=PAIR, text="wan", apart=True, start="strength", start_default=0.8
     ),
 }  # fmt: skip
 

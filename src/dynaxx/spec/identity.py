@@ -20,7 +20,19 @@ from dynaxx.spec.resolved import edge_as_resolved, grid_as_resolved, out_as_reso
 from dynaxx.spec.stage import TRAINABLE, DenoisingStage, DiffusionStage, StageSpec
 from dynaxx.spec.topology import upstream
 
-RUN_ONLY = ("name", "role", "solver", "weights", "repeat", "call", "inputs", "out", "tile", "cache")
+RUN_ONLY = (
+    "name",
+    "role",
+    "solver",
+    "weights",
+    "repeat",
+    "call",
+    "inputs",
+    "out",
+    "tile",
+    "cache",
+    "guidance_interval",
+)
 """Stage fields that are no part of what was trained, or enter it in another form (inputs and out, as grids)."""
 NOT_SAMPLED = ("name", "role", "weights", "repeat", "inputs", "out", "train")
 """Stage fields that change no sample, or enter in another form; where weights lie does not say what they are."""

@@ -45,4 +45,10 @@ def numbers(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
         yield "call.guidance_scale", f"is {guidance!r}.", "Give a number, or leave it out."
 
 
-RULES = (own_arguments, one_level, numbers)
+def one_batch(spec: CascadeSpec, stage: StageSpec) -> Iterator[Fault]:
+    """What a network keeps from step to step is of one batch, and guidance that comes and goes changes the batch."""
+    if isinstance(stage, PipelineStage) and stage.cache is not None and stage.guidance_interval is not None:
+        yield "guidance_interval", "changes what the network is asked, and `cache` keeps its answers.", "Remove one."
+
+
+RULES = (own_arguments, one_level, numbers, one_batch)

@@ -154,7 +154,8 @@ class PipelineStage(BaseStage):
 
     `pipeline` names another class than the folder's own; `scheduler` replaces settings of its scheduler, or with
     `kind` the scheduler itself; `call` is passed through to the call, negative prompt included. A level on an edge
-    is put on by the pipeline itself, in its own unit. `cache` trades exactness for fewer evaluations.
+    is put on by the pipeline itself, in its own unit. Guidance is on at levels in `guidance_interval` only, (low, high]
+    in std (arXiv 2404.07724). `cache` trades exactness for fewer evaluations.
     """
 
     kind: Literal["pipeline"] = "pipeline"
@@ -165,7 +166,17 @@ class PipelineStage(BaseStage):
     scheduler: dict[str, JsonValue] = {}
     call: dict[str, JsonValue] = {}
     adapters: tuple[AdapterSpec, ...] = ()
+    guidance_interval: tuple[Std, Std] | None = None
     cache: CacheSpec | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PipelineStage:
+        if self.guidance_interval and self.guidance_interval[0] >= self.guidance_interval[1]:
+            low, high = self.guidance_interval
+            raise ValueError(
+                f"guidance_interval [{low:g}, {high:g}] is empty. Give [low, high] in std, low below high."
+            )
+        return self
 
 
 class CustomStage(BaseStage):

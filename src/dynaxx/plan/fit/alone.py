@@ -138,7 +138,16 @@ def shares(at: Place) -> Rule:
             yield at.says(name, float(value), "0 to 1", fix, key=f"call.{name}", fits=0 <= value <= 1)
 
 
+def limits(at: Place) -> Rule:
+    """Guidance is limited where it is known how the network is asked for it."""
+    family, interval = at.facts.family, at.stage.guidance_interval
+    if interval is not None and family is not None:
+        said, fits = f"({interval[0]:g}, {interval[1]:g}]", family.guides
+        fix = "Remove `guidance_interval`."
+        yield at.says("levels of guidance", said, "none", fix, key="guidance_interval", fits=fits)
+
+
 RULES = (
     axes, channels, codec, whole_latents, said_sizes, text_width, encoders, prompts, network_channels, prediction,
-    shares,
+    shares, limits,
 )  # fmt: skip

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.stage.memory import ran_out
+from dynaxx.stage.pipeline.tensors import each
 
 FASTER = 1.03
 """The least speed, over that without, for which a lever is kept."""
@@ -45,7 +46,7 @@ def answer_apart(network: nn.Module) -> None:
     """
     compiled = network._compiled_call_impl
     assert compiled is not None
-    network._compiled_call_impl = lambda *args, **named: _cloned(compiled(*args, **named))
+    network._compiled_call_impl = lambda *args, **named: each(compiled(*args, **named), Tensor.clone)
 
 
 LEVERS: dict[str, Lever] = {
@@ -136,15 +137,6 @@ def _timed(network: nn.Module, call: Call) -> tuple[float, Tensor]:
     answer = found[0] if isinstance(found, tuple) else found.sample
     assert isinstance(answer, Tensor)
     return min(times[WARM:]), answer.clone()
-
-
-def _cloned(found: Any) -> Any:
-    """A network's answer as it is now: a tensor, a tuple of such, or an output of diffusers' with names."""
-    if isinstance(found, Tensor):
-        return found.clone()
-    if isinstance(found, tuple):
-        return tuple(_cloned(part) for part in found)
-    return type(found)(**{name: _cloned(part) for name, part in found.items()}) if isinstance(found, dict) else found
 
 
 def _alike(x: Tensor, y: Tensor) -> bool:

@@ -77,7 +77,7 @@ def walking(scheduler: Any, walk: Walk) -> Iterator[None]:
         if whole:  # the pipeline has read the timesteps that are left; the scheduler itself counts them all
             scheduler.timesteps = whole.pop()
         if walk.index == 0:
-            walk.levels = _left(walk.levels, scheduler, args, given)
+            settle(walk, scheduler, given["timestep"] if "timestep" in given else args[1])
         found = original["step"](*args, **given)
         state = found[0] if isinstance(found, tuple) else found.prev_sample
         if walk.index + 1 < len(walk.levels):
@@ -139,12 +139,15 @@ def kind_of(scheduler: Any) -> str:
     return str(scheduler.config.get("prediction_type", "epsilon"))
 
 
-def _left(levels: list[Level], scheduler: Any, args: tuple[Any, ...], given: dict[str, Any]) -> list[Level]:
-    """The levels from the first step on: `strength` and `denoising_start` leave timesteps out after they are set."""
-    timestep = given["timestep"] if "timestep" in given else args[1]
-    t = float(torch.as_tensor(timestep).flatten()[0]) / int(scheduler.config.num_train_timesteps)
-    first = next((i for i, level in enumerate(levels[:-1]) if level.t == t), 0)
-    return levels[first:]
+def settle(walk: Walk, scheduler: Any, timestep: Any) -> None:
+    """Let the levels begin at the walk's first timestep.
+
+    `strength` and `denoising_start` leave timesteps out after they are set. A network may be told one per sample or
+    site; where it is told something else, the levels stay.
+    """
+    t = float(torch.as_tensor(timestep).max()) / int(scheduler.config.num_train_timesteps)
+    first = next((i for i, level in enumerate(walk.levels[:-1]) if level.t == t), 0)
+    walk.levels = walk.levels[first:]
 
 
 def _tell(walk: Walk, scheduler: Any, args: tuple[Any, ...], given: dict[str, Any], after: Tensor) -> None:

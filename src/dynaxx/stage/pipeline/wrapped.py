@@ -15,6 +15,7 @@ from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.cache import forget_answers
+from dynaxx.stage.pipeline.guided import check_interval, guided_steps, limited
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
 from dynaxx.stage.pipeline.noising import hearing
@@ -112,6 +113,7 @@ class Wrapped:
             self.held.close()
             self.held.fetch(request.device, request.condition.texts)
         calls.check_call(self.pipe, spec)
+        check_interval(spec, self._family(), type(self.pipe).__name__)
         alone = self._family().single and len(request.draws.ids) > 1
         parts = [calls.taken(request, row) for row in range(len(request.draws.ids))] if alone else [request]
         return torch.cat([self._batch(part, spec) for part in parts])
@@ -130,12 +132,14 @@ class Wrapped:
         if request.levers and not self.held.streams:
             self._pull(request, {**given, **more})
         heard = list[float]()
-        with hearing(self.pipe, heard):
+        limits = limited(self.pipe, family, spec, said, walk, len(seeds))
+        with hearing(self.pipe, heard), limits:
             found = self._called({**given, **more}, family, walk, request)
         if request.on_call:
             put_on = {"put_on_std": heard[-1]} if heard else {}
             pulled = {"levers": dict(self._tried.speeds)} if request.levers else {}
-            request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **put_on, **pulled})
+            measured = put_on | pulled | guided_steps(spec, walk)
+            request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **measured})
         return found
 
     def _walk(
