@@ -51,6 +51,14 @@ def test_the_folders_own_batch_size_is_taken_up(capsys: Capture, job: list[str],
     assert "holds the samples of a file of prompts" in capsys.readouterr().err
 
 
+def test_a_file_of_prompts_is_spread_over_devices(capsys: Capture, job: list[str], tmp_path: Path) -> None:
+    ask(capsys, *job, "--batch", "8", "--out", str(tmp_path / "alone"))
+    devices = ["--devices", "base=cpu:0,cpu:1"]
+    assert run([*job, "--batch", "8", "--out", str(tmp_path / "apart"), *devices]) == 0
+    assert capsys.readouterr().err.count("base on cpu:0, cpu:1 (as named)") == 1
+    assert _pictures(tmp_path / "apart") == _pictures(tmp_path / "alone")
+
+
 def test_labels_and_prompts_come_as_json_lines(capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "waves.yaml").write_text(CASCADE.replace("STEPS", "2"), encoding="utf-8")
     wishes = tmp_path / "wishes.jsonl"

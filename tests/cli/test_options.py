@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dynaxx.cli.options import parse_inputs, parse_settings, parse_size
+from dynaxx.cli.options import parse_devices, parse_inputs, parse_settings, parse_size
 from dynaxx.errors import UsageError
 
 
@@ -50,3 +50,16 @@ def test_inputs_are_named_as_cascade_files_name_them() -> None:
 def test_an_input_is_given_once() -> None:
     with pytest.raises(UsageError, match="image: is given twice .a.png, b.png"):
         parse_inputs(["image=a.png", "image=b.png"])
+
+
+def test_devices() -> None:
+    assert parse_devices([]) is None
+    assert parse_devices(["auto"]) == "auto"
+    assert parse_devices(["cuda:0,cuda:1", "cuda:2"]) == ("cuda:0", "cuda:1", "cuda:2")
+    assert parse_devices(["base=cuda:0", "up=cuda:1,cuda:2"]) == {"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}
+
+
+@pytest.mark.parametrize("values", [["base=cuda:0", "cuda:1"], ["a=cpu", "a=cpu"], ["=cpu"], ["cpu,"], ["a="], [""]])
+def test_bad_devices(values: list[str]) -> None:
+    with pytest.raises(UsageError, match="--devices"):
+        parse_devices(values)

@@ -74,6 +74,21 @@ def test_a_sample_is_the_same_in_any_batch(capsys: Capture, cascade: str, tmp_pa
     assert np.abs(pixels(together[0]) - pixels(other_seed[0])).max() > 20
 
 
+def test_on_several_devices(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    alone, apart = tmp_path / "alone", tmp_path / "apart"
+    sample(capsys, cascade, "--num", 6, "--out", alone)
+    found = sample(capsys, cascade, "--num", 6, "--devices", "base=cpu:0", "--devices", "bridge=cpu:1", "--out", apart)
+    assert all((pixels(alone / f"{i:06d}.png") == pixels(apart / f"{i:06d}.png")).all() for i in range(6))
+    assert found["trace"]["spread"] == {"base": ["cpu:0"], "bridge": ["cpu:1"]}
+    assert run(["sample", cascade, "--num", "6", "--devices", "cpu:0,cpu:1", "--out", str(apart)]) == 0
+    said = capsys.readouterr().out
+    assert "base on cpu:" in said
+    assert "(by what they took when tried)" in said
+    refused = refuse(capsys, cascade, "--devices", "cpu:0,nowhere", "--out", apart)
+    assert refused[0] == 2
+    assert "'nowhere' cannot be used" in refused[1]
+
+
 def test_from_a_stage(capsys: Capture, cascade: str, tmp_path: Path) -> None:
     whole = sample(capsys, cascade, "--out", tmp_path / "a", "--keep-stages")
     base = tmp_path / "a/stages/base/000000.png"

@@ -11,7 +11,6 @@ import torch
 from dynaxx import Cascade
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.runtime import Runtime
-from dynaxx.errors import UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.stage import Request
 
@@ -77,9 +76,22 @@ def test_each_pass_of_a_stage_has_batches_of_its_own() -> None:
         assert [node.batch_size for node in nodes] == [4, 4, 1], "four pictures of 8 x 8 fit, one of 16 x 16"
 
 
-def test_probing_and_spreading_are_not_done_at_once() -> None:
-    with pytest.raises(UsageError, match="probe: looks for batch sizes one stage after another"):
-        Runtime(probe=True, spread={"a": ("cpu",)})
+def test_each_worker_looks_for_its_own_batches() -> None:
+    stages = [
+        {"name": name, "role": "base", "kind": "custom", "target": "test_batches:Costly", "out": {"size": [4, 4]}}
+        for name in ("a", "b")
+    ]
+    stages[0] |= {"options": {"once": 0.03}}
+    stages[1] |= {"options": {"each": 0.004}, "role": "bridge", "from": "a"}
+    spec = parse({"name": "x", "stages": stages})
+    spread = {"a": ("cpu:0",), "b": ("cpu:1",)}
+    drawn = Cascade.from_spec(spec, runtime=Runtime(batch_size=16, probe=True, spread=spread)).sample(num=64, seed=3)
+    a, b = drawn.trace.nodes
+    assert [count for count, _ in a.took][:5] == [1, 1, 2, 4, 8], "a batch costs the same whatever is in it"
+    assert a.probed.keys() >= {1, 2, 4, 8}
+    assert max(count for count, _ in b.took) < 16, "as fast one by one"
+    assert sum(count for count, _ in b.took) == 64
+    assert torch.equal(drawn.x, Cascade.from_spec(spec, runtime=Runtime(batch_size=3)).sample(num=64, seed=3).x)
 
 
 def test_a_stage_with_a_cost_per_batch_is_run_in_large_ones_and_samples_stay_the_same() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dynaxx.cli.options import Devices
 from dynaxx.cli.wishes import read_wishes
 from dynaxx.engine.afford import out_of_memory
 from dynaxx.engine.cascade import Cascade
@@ -41,6 +42,7 @@ class BulkOrder:
     probe: bool = False
     tile: int | None = None
     levers: tuple[str, ...] = ()
+    spread: Devices = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,12 @@ def fill(
     job = Job(prompts, labels, order.num, order.seed, batch, order.until)
     check_writable(order.out)
     runtime = Runtime(
-        batch_size=batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap, levers=order.levers
+        batch_size=batch,
+        probe=order.probe,
+        size=order.size,
+        memory_cap=order.memory_cap,
+        levers=order.levers,
+        spread=order.spread,
     )
     settings = {**tile_settings(spec, order.tile, order.size), **order.settings}
     with out_of_memory(), locked(order.out / ".lock", folder=order.out, what="run") as lock:
@@ -83,6 +90,8 @@ def fill(
                 note(line)
             for drawn in draw_bulk(cascade, job, tally, on_step=on_step):
                 lock.check()
+                if drawn.seats and drawn.done - before == len(drawn.files):
+                    note(drawn.seats)
                 on_drawn(drawn)
                 if stop.asked and drawn.done < drawn.total:
                     raise stop.error(f"{order.out}, {drawn.done} of {drawn.total} samples", stop.asked)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynaxx.cli.given import name_given, read_field, read_given
+from dynaxx.cli.options import Devices
 from dynaxx.engine.afford import afford, out_of_memory
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.observe import observe
@@ -47,6 +48,7 @@ class Order:
     probe: bool = False
     tile: int | None = None
     levers: tuple[str, ...] = ()
+    spread: Devices = None
 
     @property
     def count(self) -> int:
@@ -62,7 +64,12 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     """
     file = resolve(order.run)
     runtime = Runtime(
-        batch_size=order.batch, probe=order.probe, size=order.size, memory_cap=order.memory_cap, levers=order.levers
+        batch_size=order.batch,
+        probe=order.probe,
+        size=order.size,
+        memory_cap=order.memory_cap,
+        levers=order.levers,
+        spread=order.spread,
     )
     spec = load(file)
     settings = {**tile_settings(spec, order.tile, order.size), **order.settings}
@@ -71,7 +78,7 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     chosen = select(graph, files, order.until)
     keep = names_to_keep(chosen, order.keep)
     decode = to_decode(chosen, keep) if order.decode else ()
-    afford(chosen, order.count, batch_size=order.batch, keep=keep, decode=decode, device=runtime.on)
+    afford(chosen, order.count, batch_size=order.batch, keep=keep, decode=decode, device=runtime.gathers)
     given, field = read_given(spec, graph, files, count=order.count), read_field(spec, order.field)
     check_writable(order.out)
     if read_manifest(order.out) is not None:

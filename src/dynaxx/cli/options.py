@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,9 @@ from dynaxx.errors import UsageError
 DIGITS = re.compile(r"0*[1-9][0-9]{0,11}")
 """One size: positive, and not so long that it is no number any more."""
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
+
+Devices = Literal["auto"] | tuple[str, ...] | dict[str, tuple[str, ...]] | None
+"""What stages are spread over: all GPUs, those of a list, or those of each stage."""
 
 
 def parse_size(text: str | None, *, option: str = "--size") -> tuple[int, ...] | None:
@@ -94,3 +97,22 @@ def parse_bytes(text: str | None) -> int | None:
         raise UsageError("--memory-cap", f"{text!r} is no size.", "Write one such as 8GiB or 500MB.")
     power = " kMGT".index(found[2]) if found[2] else 0
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+
+
+def parse_devices(values: Sequence[str]) -> Devices:
+    """`auto`, or `cuda:0,cuda:1` as those devices; `base=cuda:0` and `up=cuda:1,cuda:2` as those of each stage.
+
+    Raises:
+        UsageError: where the values are of both kinds, or a name or a device is missing.
+    """
+    pairs = [value.rpartition("=") for value in values]
+    several = [(name, tuple(devices.split(","))) for name, _, devices in pairs]
+    names = [name for name, found, _ in pairs if found]
+    mixed = names and (len(names) < len(pairs) or len(set(names)) < len(names) or not all(names))
+    if mixed or not all(device.strip() for _, devices in several for device in devices):
+        fix = "Give auto, or cuda:0,cuda:1, or the devices of each stage once: base=cuda:0."
+        raise UsageError("--devices", f"cannot be {' '.join(values)!r}.", fix)
+    if names:
+        return dict(several)
+    listed = tuple(device for _, devices in several for device in devices)
+    return "auto" if listed == ("auto",) else listed or None

@@ -10,7 +10,16 @@ import typer
 
 from dynaxx.cli.answer import Answer
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_batch, parse_bytes, parse_inputs, parse_settings, parse_size
+from dynaxx.cli.options import (
+    Devices,
+    Json,
+    parse_batch,
+    parse_bytes,
+    parse_devices,
+    parse_inputs,
+    parse_settings,
+    parse_size,
+)  # fmt: skip
 from dynaxx.cli.progress import bar, note, samples_bar
 from dynaxx.errors import UsageError
 
@@ -19,6 +28,13 @@ if TYPE_CHECKING:
 
     from dynaxx.engine.trace import Trace
     from dynaxx.share.files import Written
+
+Over = Annotated[
+    list[str] | None, typer.Option(metavar="[NAME=]LIST", help="Stages over several: auto, cuda:0,cuda:1, base=cuda:0.")
+]
+Signals = Annotated[
+    list[str] | None, typer.Option(metavar="[NAME=]FILE", help="A signal of yours; without a name for --from-stage.")
+]
 
 
 def sample(
@@ -42,10 +58,7 @@ def sample(
     latents: Annotated[bool, typer.Option("--latents", help="Leave latents as they are: .npy, not decoded.")] = False,
     from_stage: Annotated[str | None, typer.Option(metavar="NAME", help="Begin at this stage, from --input.")] = None,
     until_stage: Annotated[str | None, typer.Option(metavar="NAME", help="Stop after this stage.")] = None,
-    input: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[NAME=]FILE", help="A signal of yours; without a name for --from-stage."),
-    ] = None,
+    input: Signals = None,
     field: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The field, for cascades conditioned on one: .npy or a picture.")
     ] = None,
@@ -56,6 +69,7 @@ def sample(
     batch: Annotated[str | None, typer.Option(metavar="N|auto", help="Samples that pass a stage at once, 64.")] = None,
     tile: Annotated[int | None, typer.Option(min=2, metavar="N", help="Tiles for larger low inputs.")] = None,
     memory_cap: Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory to use: 8GiB.")] = None,
+    devices: Over = None,
     lever: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Kept where faster: compile.")] = None,
     as_json: Json = False,
 ) -> Answer:
@@ -63,13 +77,14 @@ def sample(
     low, named = parse_inputs(input or ())
     if (from_stage is None) != (low is None):
         raise UsageError("--from-stage", "needs --input FILE, and the other way round.", "Give both, or neither.")
-    settings, sizes = parse_settings(set or ()), parse_size(size)
+    settings, sizes, spread = parse_settings(set or ()), parse_size(size), parse_devices(devices or ())
     if prompts is not None:
         _check_alone({"--prompt": prompt, "--label": label, "--keep-stages": keep_stages, "--field": field})
         _check_alone({"--from-stage": from_stage, "--input": input, "--latents": latents})
         return _bulk(
-            run, prompts, num, seed, out, until_stage, sizes, settings, *parse_batch(batch), memory_cap, tile, lever
-        )
+            run, prompts, num, seed, out, until_stage, sizes, settings, *parse_batch(batch), memory_cap, tile, lever,
+            spread,
+        )  # fmt: skip
     with loading():
         from dynaxx.cli.draw import Order, draw
 
@@ -77,7 +92,7 @@ def sample(
         run=run, prompts=tuple(prompt or ()), labels=tuple(label or ()), num=num, seed=seed, size=sizes,
         batch=parse_batch(batch)[0] or 64, probe=parse_batch(batch)[1], tile=tile, levers=tuple(lever or ()),
         settings=settings, from_stage=from_stage, low=low, named=named, field=field, until=until_stage,
-        keep=keep_stages, out=out, decode=not latents, memory_cap=parse_bytes(memory_cap),
+        keep=keep_stages, out=out, decode=not latents, memory_cap=parse_bytes(memory_cap), spread=spread,
     )  # fmt: skip
     with bar() as on_step:
         written = draw(order, on_step, note)
@@ -93,13 +108,13 @@ def _check_alone(others: Mapping[str, object]) -> None:
 def _bulk(
     run: str, file: Path, num: int, seed: int, out: Path, until: str | None, size: tuple[int, ...] | None,
     settings: dict[str, str], batch: int | None, probe: bool, memory_cap: str | None, tile: int | None,
-    lever: list[str] | None,
+    lever: list[str] | None, spread: Devices,
 ) -> Answer:  # fmt: skip
     with loading():
         from dynaxx.cli.bulk import BulkOrder, fill
 
     cap, levers = parse_bytes(memory_cap), tuple(lever or ())
-    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, cap, probe, tile, levers)
+    order = BulkOrder(run, file, num, seed, out, until, size, settings, batch, cap, probe, tile, levers, spread)
     with bar() as on_step, samples_bar() as on_drawn:
         filled = fill(order, on_step, on_drawn, note)
     line = f"{filled.folder}: {filled.drawn + filled.before} samples, {filled.drawn} drawn now."
@@ -114,6 +129,8 @@ def _show(written: Written, console: Console) -> None:
         console.print(f"{node.name:>10}  {node.grid:>9}  {duration(node.latency_per_sample_s):>7} a sample{levels}")
         for call in node.calls:
             console.print(f"{'':>10}  {', '.join(f'{key}={value}' for key, value in call.items())}", markup=False)
+    if written.trace.seats:
+        console.print(written.trace.seats, markup=False, soft_wrap=True)
     if moved := _moved(written.trace):
         console.print(moved, markup=False)
     for file in written.files:

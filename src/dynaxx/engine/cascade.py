@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, final
 
@@ -15,13 +16,15 @@ from dynaxx.engine.afford import afford, capped, out_of_memory
 from dynaxx.engine.anew import built_anew, exact_stages
 from dynaxx.engine.ask import Ask
 from dynaxx.engine.batches import Batches
+from dynaxx.engine.crew import Crew
 from dynaxx.engine.folder import check_lineage, save
 from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.runtime import DEFAULT, Runtime
 from dynaxx.engine.samples import Samples
+from dynaxx.engine.seats import told_s
 from dynaxx.engine.select import check_given, names_to_keep, select, to_decode, unfinished
-from dynaxx.engine.spread import Spread, run_spread
+from dynaxx.engine.spread import run_spread
 from dynaxx.engine.trace import Trace
 from dynaxx.plan.events import Event, codecs_of, events
 from dynaxx.plan.fit.check import refuse_mismatches
@@ -158,13 +161,14 @@ class Cascade:
         chosen = select(graph, given, until)
         kept, last = names_to_keep(chosen, keep), chosen[-1].name
         shown = to_decode(chosen, kept) if decode else frozenset()
-        afford(chosen, ask.total, batch_size=self.runtime.batch_size, keep=kept, decode=shown, device=self.runtime.on)
+        batch, where = self.runtime.batch_size, self.runtime.gathers
+        afford(chosen, ask.total, batch_size=batch, keep=kept, decode=shown, device=where)
         self.codecs.rehearse(graph, codecs_of(chosen, shown))
         run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
         keep = {*run.keep, *given, last}
-        with torch.no_grad(), out_of_memory(), capped(self.runtime.on, self.runtime.memory_cap):
-            if self.runtime.spread:
-                self._spread(run, chosen, self.runtime.spread, shown)
+        with torch.no_grad(), out_of_memory(), self._capped():
+            if self._crew is not None:
+                self._spread(run, chosen, self._crew, shown)
             else:
                 self._carry_out(run, chosen, keep, shown)
         return run.samples(last, ask.prompts)
@@ -187,14 +191,29 @@ class Cascade:
         for event in found:
             run.execute(event)
 
-    def _spread(self, run: Run, chosen: Sequence[Node], spread: Spread, shown: Collection[str]) -> None:
+    def _spread(self, run: Run, chosen: Sequence[Node], crew: Crew, shown: Collection[str]) -> None:
         """The nodes on their devices; codecs work where the run is."""
         for name in codecs_of(chosen, shown):
             run.execute(Event("fetch-codec", name))
-        run_spread(run, chosen, spread)
+        run_spread(run, chosen, crew)
         for node in chosen:
             if node.name in shown:
                 run.execute(Event("decode", node.name))
+
+    @cached_property
+    def _crew(self) -> Crew | None:
+        """The workers on several devices, where stages are spread over some."""
+        if not self.runtime.spreads:
+            return None
+        return Crew(self.runtime.devices, self.runtime.seats, partial(told_s, self.spec, device=self.runtime.on))
+
+    @contextmanager
+    def _capped(self) -> Iterator[None]:
+        """Every device held to the cap, where it can be."""
+        with ExitStack() as held:
+            for device in dict.fromkeys([self.runtime.on, *map(torch.device, self.runtime.devices)]):
+                held.enter_context(capped(device, self.runtime.memory_cap))
+            yield
 
     def _run(
         self,

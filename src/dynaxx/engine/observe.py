@@ -31,7 +31,7 @@ def observe(cascade: Cascade, trace: Trace) -> int:
     _seen.update(name for node in ran if (name := name_of(node, asks)) is not None)
     if (
         runtime.on.type not in HERE
-        or runtime.spread
+        or runtime.spreads
         or runtime.frugal
         or runtime.levers
         or runtime.dtype != torch.float32

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import final, get_args
+from typing import Literal, final, get_args
 
 import torch
 
 from dynaxx.errors import UsageError
+from dynaxx.plan.assign import Spread
 from dynaxx.plan.placement import Wanted
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.stage import PipelineStage
@@ -28,10 +29,11 @@ class Runtime:
         levers: what is tried to make wrapped networks faster, of `channels-last`, `compile` and `cuda-graphs`: each is
             kept for a stage where a real call of its network is faster with it.
         placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
-        memory_cap: the most bytes of the device that may be used. On a GPU it is enforced; on a CPU it decides on the
+        memory_cap: the most bytes of each device that may be used. On a GPU it is enforced; on a CPU it decides on the
             placement, and weights that are not needed are not in memory.
-        spread: the devices that hold each stage, `{"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}`: all work at once,
-            each on a batch of its own; several devices for a stage take turns.
+        spread: stages over several devices, all at work at once, each on a batch of its own. `auto` takes all GPUs, and
+            `("cuda:0", "cuda:1")` those: which stages each holds follows from times and weights, and slow stages have
+            replicas. `{"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}` says it by name.
         size: of the base grid, where the cascade file fixes none, or in its place.
         allow_download: whether a text encoder that is not on this machine may be fetched.
 
@@ -46,16 +48,18 @@ class Runtime:
     levers: tuple[str, ...] = ()
     placement: Wanted = "auto"
     memory_cap: int | None = None
-    spread: Mapping[str, Sequence[str]] | None = None
+    spread: Literal["auto"] | Sequence[str] | Spread | None = None
     size: tuple[int, ...] | None = None
     allow_download: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError("batch_size", f"is {self.batch_size}.", "Give 1 or more.")
-        if self.probe and self.spread:
-            problem = "looks for batch sizes one stage after another, and with `spread` all work on the same batches."
-            raise UsageError("probe", problem, "Leave out one of the two, and give `batch_size`.")
+        if isinstance(self.spread, str) and self.spread != "auto":
+            raise UsageError("spread", f"{self.spread!r} is unknown.", "Give auto, or a list of devices.")
+        if self.spread is not None and self.placement == "one-at-a-time":
+            problem = "keeps every stage where it is, and placement 'one-at-a-time' has one stage come after another."
+            raise UsageError("spread", problem, "Leave out one of the two.")
         for lever in self.levers:
             if lever not in LEVERS:
                 raise UsageError("levers", f"{lever!r} is unknown.", f"Known: {', '.join(LEVERS)}.")
@@ -63,19 +67,24 @@ class Runtime:
             raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")
         if self.memory_cap is not None and self.memory_cap < 1:
             raise UsageError("memory_cap", f"is {self.memory_cap} bytes.", "Give 1 or more, such as 8 * 2**30.")
-        for device in [self.device, *(name for names in (self.spread or {}).values() for name in names)]:
-            _try(device or "cpu")
+        for device in [self.device or "cpu", *_named(self.spread)]:
+            _try(device)
 
     def check(self, spec: CascadeSpec) -> None:
         """See that a cascade can run like this.
 
         Raises:
-            UsageError: if levers are asked for, and a stage keeps answers from step to step.
+            UsageError: if levers are asked for, and a stage keeps answers from step to step; or if devices are named
+                for a stage that is not there.
         """
         caching = [stage.name for stage in spec.stages if isinstance(stage, PipelineStage) and stage.cache is not None]
         if self.levers and caching:
             problem = f"are tried on single calls of a network, and stage {caching[0]!r} keeps answers (`cache`)."
             raise UsageError("levers", problem, "Leave out --lever (levers), or remove `cache` from the stage.")
+        known = [stage.name for stage in spec.stages]
+        for name in self.seats or {}:
+            if name not in known:
+                raise UsageError(f"stage {name!r}", "no such stage to spread.", f"Known: {', '.join(known)}.")
 
     @property
     def frugal(self) -> bool:
@@ -83,11 +92,42 @@ class Runtime:
         return self.memory_cap is not None or self.placement == "one-at-a-time"
 
     @property
+    def seats(self) -> Spread | None:
+        """The devices of each stage, where they are said by name."""
+        return self.spread if isinstance(self.spread, Mapping) else None
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that stages are spread over; one, or none, where they are not."""
+        if self.spread == "auto":
+            return tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+        return _named(self.spread)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether stages are spread over devices: those of a list that is one long work as a device alone does."""
+        return self.seats is not None or len(self.devices) > 1
+
+    @property
+    def gathers(self) -> torch.device:
+        """Where the stages' answers lie: those of several devices come together in the machine's memory."""
+        return torch.device("cpu") if self.spreads else self.on
+
+    @property
     def on(self) -> torch.device:
-        """The device, with its number where it has one."""
-        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        """The device, with its number where it has one; the first of a list that stages are spread over."""
+        gpu = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch.device(self.device or next(iter(() if self.seats else self.devices), gpu))
         bare = str(device) == "cuda" and torch.cuda.is_available()
         return torch.device("cuda", torch.cuda.current_device()) if bare else device
+
+
+def _named(spread: str | Sequence[str] | Spread | None) -> tuple[str, ...]:
+    """The devices that are named, each once."""
+    if spread is None or isinstance(spread, str):
+        return ()
+    several = spread.values() if isinstance(spread, Mapping) else [spread]
+    return tuple(dict.fromkeys(device for devices in several for device in devices))
 
 
 def _try(device: str) -> None:

@@ -1,127 +1,108 @@
-"""Stages spread over several devices: a pipeline over batches, each worker taking its next batch when it is there."""
+"""Stages spread over several devices: a pipeline over batches, each worker making what is ready for it."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from typing import Any, final
+from concurrent.futures import ThreadPoolExecutor
+from typing import final
 
 import torch
-from torch import Tensor
 
-from dynaxx.engine.move import move
+from dynaxx.engine.board import Board, Task
+from dynaxx.engine.crew import Crew
+from dynaxx.engine.made import Made, Worker, make, note
 from dynaxx.engine.run import Run
-from dynaxx.engine.trace import NodeRecord
+from dynaxx.noise.solve.step import Step
 from dynaxx.spec.graph import Node
-from dynaxx.stage.memory import ran_out
-from dynaxx.stage.stage import Stage
-
-Spread = Mapping[str, Sequence[str]]
-"""Stages by name, each with the devices that hold it: several where it is replicated, as the slowest may be."""
 
 
-@final
-@dataclass
-class Worker:
-    """One device with the stages it holds; its nodes' batches are taken in order, one at a time."""
-
-    device: str
-    stages: dict[str, Stage]
-
-    def takes(self, node: Node, batch: int, spread: Spread) -> bool:
-        """Whether a batch of a node is this worker's: replicas take turns."""
-        devices = spread[node.stage.name]
-        return devices[batch % len(devices)] == self.device
+class Ended(BaseException):
+    """A worker is asked to leave its work, since another failed or the user wants no more."""
 
 
-def run_spread(run: Run, nodes: Sequence[Node], spread: Spread) -> None:
-    """Run all nodes over all batches, every worker in a thread of its own; stages that nobody spreads stay where the
-    run is.
+def run_spread(run: Run, nodes: Sequence[Node], crew: Crew) -> None:
+    """Run all nodes over all batches, every worker in a thread of its own.
 
-    Sample k is the same as in any other placement: streams are addressed by sample. What nodes were given is not kept.
+    Sample k is the same as in any other placement: streams are addressed by sample. Answers lie in the CPU's memory.
+
+    Raises:
+        RunError: if weights do not fit the devices, or as the stages do.
     """
     with run.trace.event("encode"):
         run.condition = run.encode()
-    spread = {node.stage.name: spread.get(node.stage.name) or (str(run.device),) for node in nodes}
-    workers = _workers(run, nodes, spread)
-    total = len(run.draws.ids)
-    batches = [slice(i, min(i + run.batch_size, total)) for i in range(0, total, run.batch_size)]
-    records = {node.name: run.record(node) for node in nodes}
-    done = {(node.name, i): Future[None]() for node in nodes for i in range(len(batches))}
+    total, most = len(run.draws.ids), crew.most(run)
     for node in nodes:
         run.outputs[node.name] = torch.empty(total, *node.grid.shape, dtype=run.dtype)
-    failed = threading.Event()
-
-    def work(worker: Worker) -> None:
-        mine = replace(run, device=torch.device(worker.device), stages=worker.stages, keep=frozenset())
-        for i, batch in enumerate(batches):
-            for node in nodes:
-                if worker.takes(node, i, spread):
-                    _one(mine, node, batch, i, done, records[node.name], failed)
-
-    with ThreadPoolExecutor(len(workers)) as pool:
-        for future in [pool.submit(work, worker) for worker in workers]:
-            future.result()
-    run.trace.nodes += [records[node.name] for node in nodes]
+    for device in crew.devices:
+        if torch.device(device).type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+    seats, made = crew.seat(run, nodes)
+    workers = crew.take_places(run, seats)
+    begun = max((one.task.part.stop for one in made), default=0)
+    board = Board(nodes, seats.spread, total, begun=begun)
+    made += Shift(run, board, workers, most).carry_out()
+    run.trace.spread, run.trace.spread_by = {name: tuple(on) for name, on in seats.spread.items()}, seats.by
+    note(run, nodes, made, workers)
 
 
-def _one(
-    run: Run,
-    node: Node,
-    batch: slice,
-    number: int,
-    done: Mapping[tuple[str, int], Future[None]],
-    record: NodeRecord,
-    failed: threading.Event,
-) -> None:
-    """Wait for what a batch of a node reads, run it, and say that it is there; the first failure ends all workers."""
-    for parent in node.parents:
-        while (parent, number) in done and not failed.is_set():
+@final
+class Shift:
+    """All workers at once, a thread each, until the board is empty."""
+
+    def __init__(self, run: Run, board: Board, workers: Mapping[str, Worker], most: int) -> None:
+        self._run, self._board, self._workers, self._most = run, board, workers, most
+        self._changed = threading.Condition()
+        self._made: list[Made] = []
+        self._failure: BaseException | None = None
+
+    def carry_out(self) -> list[Made]:
+        """Make everything; whatever fails, or stops the wait for it (Ctrl-C), ends all workers at their next step.
+
+        Raises:
+            BaseException: the first worker's to fail.
+        """
+        with ThreadPoolExecutor(len(self._workers)) as pool:
+            futures = [pool.submit(self._work, worker) for worker in self._workers.values()]
             try:
-                done[parent, number].result(timeout=0.1)
-                break
-            except TimeoutError:
-                continue
-    if failed.is_set():
-        return
-    began, calls = time.perf_counter(), list[Mapping[str, Any]]()
-    try:
-        with torch.no_grad():
-            run.outputs[node.name][batch] = _fitting(run, node, batch, calls).cpu()
-    except BaseException:
-        failed.set()
-        raise
-    record.calls += calls
-    record.latency_s += time.perf_counter() - began
-    done[node.name, number].set_result(None)
+                for future in futures:
+                    future.result()
+            except BaseException as error:
+                self._end(error)
+        if self._failure is not None:
+            raise self._failure
+        return self._made
 
+    def _work(self, worker: Worker) -> None:
+        try:
+            while (task := self._next(worker)) is not None:
+                found = make(self._run, worker, task, self._on_step)
+                with self._changed:
+                    self._board.done(task, found.took_s)
+                    self._made.append(found)
+                    self._changed.notify_all()
+        except Ended:
+            return
+        except BaseException as error:
+            self._end(error)
 
-def _fitting(run: Run, node: Node, batch: slice, calls: list[Mapping[str, Any]]) -> Tensor:
-    """A batch's answer, in halves where the device's memory does not do for all of it."""
-    made = list[Mapping[str, Any]]()
-    try:
-        answer = run.part(node, batch, made)
-        calls += made
-        return answer
-    except (RuntimeError, MemoryError) as error:
-        if not ran_out(error) or batch.stop - batch.start == 1:
-            raise
-    middle = (batch.start + batch.stop) // 2
-    halves = slice(batch.start, middle), slice(middle, batch.stop)
-    return torch.cat([_fitting(run, node, half, calls) for half in halves])
+    def _next(self, worker: Worker) -> Task | None:
+        """What the worker is to do, once it is ready; None where there is nothing more."""
+        with self._changed:
+            while self._failure is None and self._board.left(worker.name):
+                task = self._board.take(worker.name, lambda node: min(worker.of(node, self._run).size, self._most))
+                if task is not None:
+                    return task
+                self._changed.wait()
+        return None
 
+    def _end(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._changed.notify_all()
 
-def _workers(run: Run, nodes: Sequence[Node], spread: Spread) -> list[Worker]:
-    """A worker per device; a stage's first device gets the stage itself, the others copies."""
-    found: dict[str, Worker] = {}
-    for name in dict.fromkeys(node.stage.name for node in nodes):
-        for number, device in enumerate(spread[name]):
-            worker = found.setdefault(device, Worker(device, {}))
-            worker.stages[name] = run.stages[name] if number == 0 else deepcopy(run.stages[name])
-            with run.trace.event(f"fetch {name} on {device}"):
-                move("fetch", worker.stages[name], torch.device(device), run.condition)
-    return list(found.values())
+    def _on_step(self, name: str, step: Step) -> None:
+        if self._failure is not None:
+            raise Ended
+        if self._run.on_step is not None:
+            self._run.on_step(name, step)

@@ -26,7 +26,8 @@ class NodeRecord:
     `calls` are those made of a wrapped pipeline, one per batch, with the seeds of its generators: what a script of
     one's own needs to repeat the sample. Their `put_on_std` is measured: the noise that really came on its low input.
     `probed` are the batch sizes that were tried, with seconds per sample; `took` has every batch in turn: how many
-    samples, and seconds.
+    samples, and seconds. `by_device` counts the samples that each device made, where stages are spread over several;
+    `peak_gib` is then the largest of their peaks since the run began.
     """
 
     name: str
@@ -43,6 +44,7 @@ class NodeRecord:
     calls: list[Mapping[str, Any]] = field(default_factory=list)
     probed: dict[int, float] = field(default_factory=dict)
     took: list[tuple[int, float]] = field(default_factory=list)
+    by_device: dict[str, int] = field(default_factory=dict)
     latency_s: float = 0.0
     peak_gib: float = 0.0
 
@@ -61,7 +63,9 @@ class NodeRecord:
 class Trace:
     """The record of a run; plain numbers and text, ready for JSON.
 
-    `sizes` are those of the stages without inputs, `given` names the signals that the user brought.
+    `sizes` are those of the stages without inputs, `given` names the signals that the user brought. `spread` has the
+    devices of each stage, where they are spread over several, and `spread_by` what chose them: their `name`, or the
+    times that the plan's `clock` tells, or that were `measured`.
     """
 
     run_id: str
@@ -72,6 +76,8 @@ class Trace:
     given: tuple[str, ...] = ()
     nodes: list[NodeRecord] = field(default_factory=list)
     events: list[Passed] = field(default_factory=list)
+    spread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spread_by: str = ""
     began: float = field(default_factory=time.perf_counter)
 
     @contextmanager
@@ -90,6 +96,15 @@ class Trace:
     def lost_s(self) -> float:
         """The seconds in which weights were moved and nothing else was done."""
         return sum(event.lost_s for event in self.events)
+
+    @property
+    def seats(self) -> str:
+        """In words, which devices held which stages, and what chose them; nothing where stages were not spread."""
+        if not self.spread:
+            return ""
+        by = {"name": "as named", "clock": "by the plan's clock", "measured": "by what they took when tried"}
+        held = [f"{name} on {', '.join(devices)}" for name, devices in self.spread.items()]
+        return f"{'; '.join(held)} ({by[self.spread_by]})"
 
     @contextmanager
     def node(self, record: NodeRecord) -> Iterator[None]:

@@ -51,26 +51,27 @@ class Job:
     def facts(self, cascade: Cascade) -> dict[str, Any]:
         """All that the samples depend on, as plain data."""
         asked = json.dumps([self.prompts, self.labels]).encode()
-        stages = cascade.spec.stages
+        stages, devices = cascade.spec.stages, cascade.runtime.devices or (str(cascade.runtime.on),)
         return {
             "run_id": run_id(cascade.spec),
             "weights": {stage.name: weights_digest(weights_folder(stage, cascade.root)) for stage in stages},
             "size": list(cascade.runtime.size) if cascade.runtime.size else None,
             "prompts": hashlib.sha256(asked).hexdigest(),
             **{key: getattr(self, key) for key in ("num", "seed", "total", "batch", "until")},
-            "torch": torch.__version__, "threads": torch.get_num_threads(), "device": str(cascade.runtime.on),
+            "torch": torch.__version__, "threads": torch.get_num_threads(), "device": ", ".join(devices),
         }  # fmt: skip
 
 
 @final
 @dataclass(frozen=True)
 class Drawn:
-    """A batch whose files are on disk: `done` of `total` samples are there now."""
+    """A batch whose files are on disk: `done` of `total` samples are there now; `seats` says which devices made it."""
 
     batch: int
     files: tuple[Path, ...]
     done: int
     total: int
+    seats: str = ""
 
 
 def draw_bulk(cascade: Cascade, job: Job, tally: Tally, *, on_step: OnStep | None = None) -> Iterator[Drawn]:
@@ -82,9 +83,9 @@ def draw_bulk(cascade: Cascade, job: Job, tally: Tally, *, on_step: OnStep | Non
     cascade = Cascade(cascade.spec, cascade.stages, root=cascade.root, runtime=_sized(cascade, job))
     for batch in range(job.batches):
         if batch not in tally.done:
-            files = _draw(cascade, job, batch, tally.folder, on_step)
+            files, seats = _draw(cascade, job, batch, tally.folder, on_step)
             tally.add(batch, files)
-            yield Drawn(batch, files, there(tally.done), job.total)
+            yield Drawn(batch, files, there(tally.done), job.total, seats)
     names = sorted(name for files in tally.done.values() for name in files)
     lines = [{"file_name": name, **_asked(job, int(Path(name).stem))} for name in names]
     write_text(tally.folder / CAPTIONS, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
@@ -95,7 +96,7 @@ def there(done: Mapping[int, Mapping[str, Any]]) -> int:
     return sum(len(files) for files in done.values())
 
 
-def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep | None) -> tuple[Path, ...]:
+def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep | None) -> tuple[tuple[Path, ...], str]:
     numbers = job.numbers(batch)
     asked = [min(number, job.total - 1) // job.num for number in numbers]
     prompts = [job.prompts[place] for place in asked] if job.prompts else None
@@ -109,7 +110,7 @@ def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep 
         if number < job.total
     )
     observe(cascade, samples.trace)
-    return files
+    return files, samples.trace.seats
 
 
 def _asked(job: Job, number: int) -> dict[str, Any]:

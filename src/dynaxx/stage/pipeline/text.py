@@ -31,6 +31,10 @@ class Texts:
     def __init__(self) -> None:
         self._held: dict[str, dict[str, Rows]] = {}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Texts:
+        """Replicas of a stage read what was encoded once."""
+        return self
+
     def missing(self, key: str, texts: Sequence[str]) -> list[str]:
         """Which of the prompts nobody with this key has encoded yet."""
         return [text for text in dict.fromkeys(texts) if text not in self._held.get(key, {})]
