@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, final
@@ -87,8 +86,3 @@ def cost(price: Price, seconds: Interval) -> Cost:
         return Cost(hourly, None)
     longer = 1 + (price.restart_hours / price.spot_hours if price.spot_hours else 0.0)
     return Cost(hourly, hourly.times((1 - price.spot_saving) * longer))
-
-
-def price_of(device: str, known: Mapping[str, Price]) -> Price | None:
-    """The price of a device, or None where nobody has told."""
-    return known.get(device)

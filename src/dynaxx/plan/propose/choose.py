@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from dynaxx.errors import RunError, UsageError
+from dynaxx.plan.money import prices
 from dynaxx.plan.propose.shapes import PACES, shapes
 from dynaxx.plan.propose.target import STEPS, Budget, Target
 from dynaxx.plan.propose.weigh import Candidate, unbeaten, weigh
@@ -48,10 +49,8 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
         RunError: if none fits: naming the bounds that break, and the nearest that would do.
         UsageError: if the device is unknown or was not calibrated, or if its price bounds what is not known.
     """
+    _check_priced(budget, device)
     every = _on(device, [one for shape in shapes(target) for one in weigh(target, shape, device, devices)])
-    if budget.train_cost_usd is not None and every[0].train_cost_usd is None:
-        problem = f"{budget.train_cost_usd:g} dollars cannot be held: nobody says what {device} costs an hour."
-        raise UsageError("train cost", problem, "Add its price to the file that `dynaxx plan --prices` shows.")
     fitting = [one for one in every if one.fits(budget)]
     if not fitting:
         raise _impossible(every, budget)
@@ -62,6 +61,13 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
     single = max(near, key=lambda one: one.rank)
     spec = best.spec.model_copy(update={"budget": BudgetSpec(**budget.bounds()) if budget.bounds() else None})
     return Proposal(best, spec, single, tuple(unbeaten(every)), tuple(_reasons(best, single, target, device)))
+
+
+def _check_priced(budget: Budget, device: str) -> None:
+    """Dollars bound something only where somebody says what an hour costs."""
+    if budget.train_cost_usd is not None and device not in prices():
+        problem = f"{budget.train_cost_usd:g} dollars cannot be held: nobody says what {device} costs an hour."
+        raise UsageError("train cost", problem, "Add its price to the file that `dynaxx plan --prices` shows.")
 
 
 def _on(device: str, every: list[Candidate]) -> list[Candidate]:
