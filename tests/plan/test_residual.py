@@ -13,7 +13,7 @@ from dynaxx.plan.time.calibrate import Timed, with_residual
 from dynaxx.plan.time.clock import Fit
 from dynaxx.plan.time.interval import Z90, Interval
 from dynaxx.plan.time.kernel import USUAL, Kernel, chosen
-from dynaxx.plan.time.residual import DRIFT, Residual, coordinates
+from dynaxx.plan.time.residual import DRIFT, Residual, coordinates, drift_of
 from dynaxx.plan.time.shapes import SHAPES, shapes
 
 SHARES = (1.1, 1.0, 1.1, 2.0, 1e-5, 0.0)
@@ -74,10 +74,23 @@ def test_a_network_of_its_own_is_told_by_the_formula() -> None:
     """One network, asked at itself: k = 1 - w, K = 1, so that the shift is (1 - w) r and the rest is w (2 - w)."""
     point, spread = coordinates(SUMS, SHARES, 2, (16, 16)), 0.2
     residual = Residual.of([point], [0.1], spread)
+    assert Residual.from_json(json.loads(json.dumps(residual.to_json()))).at(point) == residual.at(point)
     weight = residual.kernel.noise
     shift, left = residual.at(point)
     assert shift == pytest.approx((1 - weight) * 0.1)
     assert left == pytest.approx(min(spread, math.sqrt(spread**2 * weight * (2 - weight) + DRIFT**2)))
+
+
+def test_an_unsteady_machine_is_told_less_surely() -> None:
+    """The same work took now 9% more, now less: between a calibration and a run that is sqrt(2) times as much."""
+    rng = np.random.default_rng(2)
+    assert drift_of([0.02] * 5) == drift_of([]) == DRIFT
+    assert drift_of(list(0.02 * np.exp(0.09 * rng.standard_normal(4000)))) == pytest.approx(
+        math.hypot(DRIFT, 0.09 * math.sqrt(2)), rel=0.02
+    )
+    steady, busy = (Residual.of([(0.0,) * 9], [0.1], 0.5, drift).at((0.0,) * 9) for drift in (0.06, 0.15))
+    assert steady[0] == busy[0]
+    assert busy[1] ** 2 - steady[1] ** 2 == pytest.approx(0.15**2 - 0.06**2)
 
 
 def test_far_from_all_networks_there_is_no_shift_and_the_full_spread() -> None:

@@ -25,7 +25,7 @@ from dynaxx.plan.time.interval import LEAST_SPREAD, Z90
 from dynaxx.plan.time.networks import trials
 from dynaxx.plan.time.observed import Observed
 from dynaxx.plan.time.probes import probes
-from dynaxx.plan.time.residual import FEW, Residual, coordinates
+from dynaxx.plan.time.residual import DRIFT, FEW, Residual, coordinates, drift_of
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
 from dynaxx.store.cache import cache_folder, recall, remember
@@ -34,13 +34,17 @@ BUDGET_S = 60.0
 """A calibration ends within this; what was not probed by then is told from what was."""
 NETWORKS_SHARE = 0.6
 """Of the budget; the rest is for single operations."""
-FORMAT = 4
+FORMAT = 5
+MOST_S = 0.15
+"""A network that is told to take longer is not timed: in the same time several others say more."""
 USUAL = {"sample": Fit(), "train": Fit(weight_s=3e-9)}
 """What shares usually are: where networks say nothing else, they stay so. Of a few server CPUs."""
 LOOSE = (0.3, 0.3, 0.3, 1.0, 8e-6, 3e-9)
 """How far shares may be from what they usually are."""
 NOISE = 0.07
 """What is left of a network's time when all shares are right, relative."""
+EVERY = 4
+"""Networks of a mode between two timings of the same one."""
 Told = Callable[[str, float], None]
 Row = tuple[float, ...]
 """Of a network: its sums, and the seconds it really took."""
@@ -63,16 +67,28 @@ def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Tol
         return (time.perf_counter() - start) / budget_s
 
     clock = ProbedClock(machine_name(device), _surfaces(device, used, on_probe))
-    timed: dict[str, list[Timed]] = defaultdict(list)
+    timed, drift = _networks(clock, device, used, on_probe)
+    fits = {mode: _learned(timed[mode], usual, drift) for mode, usual in USUAL.items()}
+    return ProbedClock(clock.name, clock.surfaces, fits["sample"], fits["train"])
+
+
+def _networks(
+    clock: ProbedClock, device: torch.device, used: Callable[[], float], on_probe: Told | None
+) -> tuple[dict[str, list[Timed]], float]:
+    """Whole networks by mode, until time is up; one of them again and again, which tells how steady the machine is."""
+    timed, pulse, again = defaultdict[str, list[Timed]](list), list[float](), None
     for trial in trials(device):
         if used() > 0.95:
             break
         sums = clock.sums(trial.profile, trial.work, trial.batch, trial.size)
+        if USUAL[trial.mode].seconds(sums) > MOST_S:
+            continue
         timed[trial.mode].append(Timed(sums, seconds_of(trial.run, device), trial.batch, trial.size))
+        again = again or trial.run
+        pulse += [seconds_of(again, device)] if len(timed[trial.mode]) % EVERY == 0 else []
         if on_probe:
             on_probe(f"network, {trial.mode}", used())
-    fits = {mode: _learned(timed[mode], usual) for mode, usual in USUAL.items()}
-    return ProbedClock(clock.name, clock.surfaces, fits["sample"], fits["train"])
+    return timed, drift_of(pulse)
 
 
 def _surfaces(device: torch.device, used: Callable[[], float], on_probe: Told | None) -> dict[str, Surface]:
@@ -98,19 +114,19 @@ def _spread_out(device: torch.device) -> list[tuple[str, Point, Callable[[], obj
     return [probe for _, probe in sorted(found, key=lambda item: item[0])]
 
 
-def _learned(timed: Sequence[Timed], usual: Fit) -> Fit:
+def _learned(timed: Sequence[Timed], usual: Fit, drift: float) -> Fit:
     """The shares, and what they leave where there are networks enough."""
     if len(timed) < 2:
         return usual
     fit = fitted([(*one.sums, one.took_s) for one in timed], usual)
-    return fit if len(timed) < FEW else with_residual(fit, timed)
+    return fit if len(timed) < FEW else with_residual(fit, timed, drift)
 
 
-def with_residual(fit: Fit, timed: Sequence[Timed]) -> Fit:
+def with_residual(fit: Fit, timed: Sequence[Timed], drift: float = DRIFT) -> Fit:
     """A fit that knows what it gets wrong of each network."""
     points = [coordinates(one.sums, fit.shares, one.batch, one.size) for one in timed]
     rests = [math.log(one.took_s / max(fit.seconds(one.sums), 1e-9)) for one in timed]
-    return replace(fit, residual=Residual.of(points, rests, fit.spread))
+    return replace(fit, residual=Residual.of(points, rests, fit.spread, drift))
 
 
 def fitted(rows: Sequence[Row], usual: Fit = USUAL["sample"]) -> Fit:

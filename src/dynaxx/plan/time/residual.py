@@ -16,8 +16,8 @@ from dynaxx.plan.time.surface import Numbers
 
 FEW = 30
 """Fewer networks than this tell too little of each other: their residuals are all taken for noise."""
-DRIFT = 0.08
-"""By how much a machine changes between its calibration and a run, where its neighbours come and go."""
+DRIFT = 0.06
+"""By how much the time of the same work differs from process to process, and from hour to hour on a steady machine."""
 
 
 def coordinates(sums: Sequence[float], shares: Sequence[float], batch: int, size: tuple[int, ...]) -> Point:
@@ -33,6 +33,14 @@ def coordinates(sums: Sequence[float], shares: Sequence[float], batch: int, size
     return *where, float(len(size)), math.log(math.prod(size)), math.log(max(weights / each, 1.0))
 
 
+def drift_of(seen: Sequence[float]) -> float:
+    """By how much a machine changes from its calibration to a run: `sqrt(DRIFT^2 + 2 s^2)`.
+
+    s is the standard deviation of ln(seconds) of the same work again and again: neighbours come and go in both.
+    """
+    return math.hypot(DRIFT, math.sqrt(2) * float(np.std(np.log(seen), ddof=1))) if len(seen) > 2 else DRIFT
+
+
 @final
 @dataclass(frozen=True)
 class Residual:
@@ -40,7 +48,7 @@ class Residual:
 
         shift = k' K^-1 r,    spread^2 = S^2 (1 - k' K^-1 k) + drift^2, and S^2 at most
 
-    K and k are covariances over S^2, by a kernel under which networks left out are likeliest. Drift is what a machine
+    K and k are covariances over S^2, by a kernel under which networks left out are likeliest. `drift` is what a machine
     changes by after its calibration. Far from all networks there is no shift, and the spread is S. (Rasmussen and
     Williams 2006, eq. 2.25, 2.26.)
     """
@@ -49,18 +57,19 @@ class Residual:
     rests: Numbers
     spread: float
     kernel: Kernel
+    drift: float = DRIFT
 
     @classmethod
-    def of(cls, points: Sequence[Point], rests: Sequence[float], spread: float) -> Residual:
+    def of(cls, points: Sequence[Point], rests: Sequence[float], spread: float, drift: float = DRIFT) -> Residual:
         """The residuals of networks, `(n,)`, at their coordinates, `(n, 9)`."""
         at, off = np.array(points, dtype=np.float64), np.array(rests, dtype=np.float64)
-        return cls(at, off, spread, chosen(at, off / spread))
+        return cls(at, off, spread, chosen(at, off / spread), drift)
 
     def at(self, point: Point) -> tuple[float, float]:
         """What is added to the logarithm of the time told, and its standard deviation."""
         near = self.kernel.between(np.array([point]), self.points)[0]
         left = 1 - near @ self._inverse @ near
-        spread = math.sqrt(max(left, 0.0) * self.spread**2 + DRIFT**2)
+        spread = math.sqrt(max(left, 0.0) * self.spread**2 + self.drift**2)
         return float(near @ self._inverse @ self.rests), min(spread, self.spread)
 
     @cached_property
@@ -69,11 +78,12 @@ class Residual:
 
     def to_json(self) -> dict[str, Any]:
         """The residuals as plain data."""
-        own = {"points": self.points.tolist(), "rests": self.rests.tolist(), "spread": self.spread}
+        own = {"points": self.points.tolist(), "rests": self.rests.tolist(), "spread": self.spread, "drift": self.drift}
         return own | {"kernel": self.kernel.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Residual:
         """The residuals that `to_json` wrote."""
         points, rests = (np.array(data[name], dtype=np.float64) for name in ("points", "rests"))
-        return cls(points, rests, data["spread"], Kernel(tuple(data["kernel"]["reaches"]), data["kernel"]["noise"]))
+        kernel = Kernel(tuple(data["kernel"]["reaches"]), data["kernel"]["noise"])
+        return cls(points, rests, data["spread"], kernel, data["drift"])
