@@ -86,7 +86,7 @@ def peak_share(live: Cascade, run: Case, device: str) -> timing.Result | None:
 
 def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
     """All in turn; on a GPU ours under a cap at the peak that its largest stage has alone."""
-    size, steps, count, repeats = (64, 20, 16, 5) if device == "cuda" else (8, 2, 2, 3 if quick else 7)
+    size, steps, count, repeats = (64, 20, 16, 5) if device == "cuda" else (8, 2, 2, 3) if quick else (8, 20, 16, 3)
     prompts = ["a red apple", "a green pear"] * (count // 2)
     if_shaped.saved(root, "gpu" if device == "cuda" else "cpu")
     given = (root, size, steps, prompts, device)
