@@ -14,7 +14,7 @@ import torch
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.spec.files import parse
-from dynaxx.stage.pipeline.levers import LEVERS
+from dynaxx.stage.levers.table import LEVERS
 
 
 def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device: str, batch: int) -> Callable[[], Any]:
@@ -42,27 +42,25 @@ def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device
 
 
 def ours(
-    root: Path, size: int, steps: int, prompts: list[str], device: str, levers: tuple[str, ...]
+    root: Path, size: int, steps: int, prompts: list[str], device: str, levers: tuple[str, ...], dtype: str
 ) -> Callable[[], Any]:
     """Our cascade, all resident, all prompts in a batch, with those of the levers that turn out to be faster."""
-    dtype = "bfloat16" if device == "cuda" else "float32"
     runtime = Runtime(device=device, batch_size=len(prompts), levers=levers)
     live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
     return lambda: live.sample(prompts)
 
 
 def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
-    """Ours, diffusers' at the same batch, and diffusers' prompt by prompt, in turn."""
+    """Ours, diffusers' at the same batch, and diffusers' prompt by prompt, in turn; then every lever beside none."""
     gpu = device == "cuda"
     size, steps, count, repeats = (64, 20, 16, 5) if gpu else (8, 2, 2, 3 if quick else 7)
-    prompts = ["a red apple", "a green pear"] * (count // 2)
+    prompts, dtype = ["a red apple", "a green pear"] * (count // 2), "bfloat16" if gpu else "float32"
     if_shaped.saved(root, "gpu" if gpu else "cpu")
-    alone = {name: (name,) for name, lever in LEVERS.items() if device in lever.on and (gpu or name != "compile")}
+    names = [name for name, lever in LEVERS.items() if device in lever.on and (gpu or not lever.compiles)]
+    alike = tuple(name for name in names if LEVERS[name].group != "precision")  # diffusers' is of the same precision
     times = timing.alternate(
         {
-            "ours": ours(root, size, steps, prompts, device, tuple(alone)),
-            "plain": ours(root, size, steps, prompts, device, ()),
-            **{name: ours(root, size, steps, prompts, device, names) for name, names in alone.items()},
+            "ours": ours(root, size, steps, prompts, device, alike, dtype),
             "diffusers": diffusers_loop(root, size, steps, prompts, device, count),
             "by prompt": diffusers_loop(root, size, steps, prompts, device, 1),
         },
@@ -71,9 +69,22 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
     return [
         timing.ratio("speed_vs_diffusers", times["diffusers"], times["ours"], target=1.5 if gpu else None),
         timing.ratio("lever_batch", times["by prompt"], times["diffusers"]),
-        *(timing.ratio(f"lever_{name}", times["plain"], times[name]) for name in alone),
         timing.ratio("speed_vs_prompt_loop", times["by prompt"], times["ours"]),
+        *(
+            by_itself(root, size, steps, prompts, device, name, dtype, repeats)
+            for name in (names[:2] if quick else names)
+        ),
     ]
+
+
+def by_itself(
+    root: Path, size: int, steps: int, prompts: list[str], device: str, name: str, dtype: str, repeats: int
+) -> timing.Result:
+    """One lever beside none, both held no longer than they are timed; half precision is tried on float32."""
+    dtype = "float32" if LEVERS[name].group == "precision" else dtype
+    cases = {one: ours(root, size, steps, prompts, device, (one,) if one else (), dtype) for one in (name, "")}
+    times = timing.alternate(cases, repeats)
+    return timing.ratio(f"lever_{name}", times[""], times[name])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ FILE_LINES, LONG_FILE_LINES, LONG_FILES_SHARE = 400, 250, 0.1
 FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 60, 12
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 OPEN_KWARGS = {
+    "stage/levers/attention.py:answer",
+    "stage/levers/precision.py:answer",
     "stage/pipeline/guided.py:answer",
     "stage/pipeline/walk.py:set_timesteps",
     "stage/pipeline/walk.py:step",

@@ -40,7 +40,7 @@ def test_memory_cap() -> None:
 
 @pytest.mark.slow
 def test_throughput() -> None:
-    names = {"speed_vs_diffusers", "lever_batch", "lever_channels-last", "speed_vs_prompt_loop"}
+    names = {"speed_vs_diffusers", "lever_batch", "speed_vs_prompt_loop"} | {"lever_channels-last", "lever_bfloat16"}
     assert set(figures("throughput", "--device", "cpu")) == names
 
 

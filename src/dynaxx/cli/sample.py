@@ -70,7 +70,7 @@ def sample(
     tile: Annotated[int | None, typer.Option(min=2, metavar="N", help="Tiles for larger low inputs.")] = None,
     memory_cap: Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory to use: 8GiB.")] = None,
     devices: Over = None,
-    lever: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Kept where faster: compile.")] = None,
+    lever: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Kept where faster: bfloat16.")] = None,
     as_json: Json = False,
 ) -> Answer:
     """Draw samples from a cascade."""

@@ -13,7 +13,7 @@ from dynaxx.plan.assign import Spread
 from dynaxx.plan.placement import Wanted
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.stage import PipelineStage
-from dynaxx.stage.pipeline.levers import LEVERS
+from dynaxx.stage.levers.table import LEVERS
 
 
 @final
@@ -26,8 +26,9 @@ class Runtime:
         dtype: of the state.
         batch_size: the most samples that pass a stage at once; halved for a node whose memory does not do.
         probe: whether each node's own best batch size is looked for: doubled from 1 while samples get faster.
-        levers: what is tried to make wrapped networks faster, of `channels-last`, `compile` and `cuda-graphs`: each is
-            kept for a stage where a real call of its network is faster with it.
+        levers: what is tried to make wrapped networks faster, by name (`stage/levers/table.py`): each is kept for a
+            stage where a real call of its network is faster with it, and answers alike; `bfloat16` and `float16` are
+            given the room that half precision needs.
         placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
         memory_cap: the most bytes of each device that may be used. On a GPU it is enforced; on a CPU it decides on the
             placement, and weights that are not needed are not in memory.
@@ -63,6 +64,9 @@ class Runtime:
         for lever in self.levers:
             if lever not in LEVERS:
                 raise UsageError("levers", f"{lever!r} is unknown.", f"Known: {', '.join(LEVERS)}.")
+            if self.spread and LEVERS[lever].shared:
+                problem = f"{lever!r} is set for all devices at once, and with `spread` each works by itself."
+                raise UsageError("levers", problem, "Leave out one of the two.")
         if self.placement not in get_args(Wanted):
             raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")
         if self.memory_cap is not None and self.memory_cap < 1:

@@ -73,9 +73,9 @@ class Pinned:
         self._on = None
 
     def lay_out(self) -> None:
-        """Lay the master out in memory as the modules' weights are, so that copies of it are as well."""
+        """Have the master in the layout and number format of the modules' weights, so that copies of it are as well."""
         for i, (place, x) in enumerate(zip(self._places, self._master, strict=True)):
-            if place.stride() != x.stride():
+            if place.stride() != x.stride() or place.dtype != x.dtype:
                 self._master[i] = _locked(torch.empty_like(place.data, device=x.device).copy_(x))
 
     def _leave(self) -> None:

@@ -7,9 +7,10 @@ answer, exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -19,10 +20,9 @@ from dynaxx.noise.level import Level
 from dynaxx.spec.facts import NETWORKS
 from dynaxx.spec.families import Family
 from dynaxx.spec.stage import PipelineStage
-from dynaxx.stage.pipeline.tensors import each, tensors
+from dynaxx.stage.levers.lever import Answering, around
 from dynaxx.stage.pipeline.walk import Walk, settle
-
-Answering = Callable[..., Any]
+from dynaxx.stage.tensors import each, tensors
 
 
 @final
@@ -70,20 +70,22 @@ def limited(
     """Have the networks answer as their guidance says for one call of their pipeline on `count` samples."""
     parts = {name: part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None}
     asked = {name: guidance_of(spec, said, name) for name in parts if family.guides}
-    changed = {parts[name]: one for name, one in asked.items() if one != Guidance(None)}
-    before = {network: network._compiled_call_impl for network in changed}
-    for network, guidance in changed.items():
-        answering = before[network] or network._call_impl  # hooks would not do: they are compiled with the rest
-        network._compiled_call_impl = _sparing(answering, guidance, walk, pipe.scheduler, count, family)
+    limits = {parts[name]: one for name, one in asked.items() if one != Guidance(None)}
+    undos = [
+        around(
+            network, partial(_sparing, guidance=one, walk=walk, scheduler=pipe.scheduler, count=count, family=family)
+        )
+        for network, one in limits.items()
+    ]
     try:
         yield
     finally:
-        for network, answering in before.items():
-            network._compiled_call_impl = answering
+        for undo in undos:
+            undo()
 
 
 def _sparing(
-    answering: Answering, guidance: Guidance, walk: Walk, scheduler: Any, count: int, family: Family
+    answering: Answering, *, guidance: Guidance, walk: Walk, scheduler: Any, count: int, family: Family
 ) -> Answering:
     """A network that spares itself the answer without the prompt where nobody needs it."""
     kept: dict[int, Any] = {}

@@ -1,39 +1,49 @@
-"""A pipeline's network with what makes it faster: tried on a first call, pulled again where it was opened anew."""
+"""A pipeline's networks with what makes them faster: tried on a first call, pulled again where they are opened anew."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, final
 from weakref import ref
 
 import torch
 
 from dynaxx.spec.facts import NETWORKS
-from dynaxx.stage.pipeline.levers import captured, choose, pull
+from dynaxx.stage.levers.captured import captured
+from dynaxx.stage.levers.choose import Trial, choose, pull
 
 
 @final
 class Tried:
-    """The levers of one pipeline, and the speed that was found with each."""
+    """The levers of one pipeline, and what came of each."""
 
     def __init__(self) -> None:
-        self.speeds = dict[str, float]()
+        self._trials = dict[str, Trial]()
         self._pulled: ref[torch.nn.Module] | None = None
 
     def pull(self, pipe: Any, run: Callable[[], object], names: tuple[str, ...], *, moves: bool) -> bool:
-        """Have the pipeline's network as the levers make it; False where it is so already, or nothing can be tried.
+        """Have the pipeline's networks as the levers make them; False where they are, or nothing can be tried.
 
-        `run` calls the pipeline, and is left at its network's first call; `moves` says whether weights will be moved.
+        `run` calls the pipeline, and is left at its first network's first call: a second expert is made as the first
+        one. `moves` says whether weights will be moved.
         """
-        network = next((part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None), None)
-        if network is None or (self._pulled is not None and self._pulled() is network):
+        networks = [part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None]
+        if not networks or (self._pulled is not None and self._pulled() is networks[0]):
             return False
+        again = networks[1:]
         if self._pulled is None:
-            call = captured(network, run)
+            call = captured(networks[0], run)
             if call is None:
                 return False
-            self.speeds = choose(network, call, names, moves=moves)
+            self._trials = choose(networks[0], call, names, moves=moves)
         else:
-            pull(network, self.speeds)
-        self._pulled = ref(network)
+            again = networks
+        for network in again:
+            pull(network, self._trials)
+        self._pulled = ref(networks[0])
         return True
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What came of every lever that was tried, for a trace."""
+        return {name: asdict(trial) for name, trial in self._trials.items()}

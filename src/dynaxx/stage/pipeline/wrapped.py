@@ -137,7 +137,7 @@ class Wrapped:
             found = self._called({**given, **more}, family, walk, request)
         if request.on_call:
             put_on = {"put_on_std": heard[-1]} if heard else {}
-            pulled = {"levers": dict(self._tried.speeds)} if request.levers else {}
+            pulled = {"levers": self._tried.told()} if request.levers else {}
             measured = put_on | pulled | guided_steps(spec, walk)
             request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **measured})
         return found
@@ -208,7 +208,8 @@ class Wrapped:
 
     def _pull(self, request: Request, given: Mapping[str, Any]) -> None:
         """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
-        found = self._tried.pull(self.pipe, lambda: self._ask_aside(given), request.levers, moves=self.held.keeps)
+        moves = self.held.master is not None
+        found = self._tried.pull(self.pipe, lambda: self._ask_aside(given), request.levers, moves=moves)
         if found and self.held.master is not None:
             self.held.master.lay_out()
 
