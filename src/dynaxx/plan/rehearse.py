@@ -25,8 +25,10 @@ from dynaxx.stage.diffusion import Diffusion
 from dynaxx.stage.layout import lay_out
 from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Request, Stage
+from dynaxx.stage.streaming import follow_blocks
 
-Mode = Literal["sample", "train"]
+Mode = Literal["sample", "train", "stream"]
+"""`stream` samples with weights that come to a device of its own block by block."""
 STEPS = 3
 """A first step, one between, and a last one: what all walks are made of."""
 
@@ -42,6 +44,8 @@ def rehearse(node: Node, asks: ConditionSpec, scale: Scale, *, mode: Mode, stage
         found = stage or build_bare(node, asks, given.grid)
         if mode == "train":
             return _trained(found, given)
+        if mode == "stream":
+            return _streamed(found, given)
         profile = _sampled(found, given)
         if stage is None and sometimes_guided(node.stage):  # outside the interval the network sees one copy
             plain = replace(node, stage=_unguided(node.stage))
@@ -56,9 +60,26 @@ def rehearse(node: Node, asks: ConditionSpec, scale: Scale, *, mode: Mode, stage
         raise RunError(f"stage {node.stage.name!r}", f"cannot be rehearsed ({said}).", fix) from error
 
 
+def _streamed(stage: Stage, given: StandIn) -> Profile:
+    """A walk whose blocks come ahead, as they do once a walk before it has shown their order."""
+    assert isinstance(stage, Diffusion | Regression)
+    first, second = Tracker(given.scale), Tracker(given.scale)
+    now = [first]
+    follow_blocks(stage.network, lambda sizes, sign: now[0].moved(sizes, sign))
+    denoiser = stage.denoiser if isinstance(stage, Diffusion) else None
+    _walked(stage, given, first, ())
+    if isinstance(stage, Diffusion) and denoiser is not None:
+        stage.denoiser = denoiser
+    now[0] = second
+    return _walked(stage, given, second, ())
+
+
 def _sampled(stage: Stage, given: StandIn) -> Profile:
-    """A walk of three steps."""
-    tracker, weights = Tracker(given.scale), _weights(stage)
+    return _walked(stage, given, Tracker(given.scale), _weights(stage))
+
+
+def _walked(stage: Stage, given: StandIn, tracker: Tracker, weights: Sequence[torch.Tensor]) -> Profile:
+    """A walk of three steps beside weights that stay."""
     inputs, condition = given.inputs(), given.condition()
     for x in (*weights, *tensors_of(inputs, condition)):
         tracker.hold(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
 from torch import Tensor
@@ -59,6 +59,15 @@ class Tracker(TorchDispatchMode):
         self._change(terms, 1)
         self._rising = True
         weakref.finalize(storage, self._drop, terms)
+
+    def moved(self, sizes: Sequence[int], sign: int) -> None:
+        """Count memory of so many bytes that comes (1) or goes (-1) without an operation, such as streamed weights."""
+        terms = added(*(self.scale.terms(n) for n in sizes))
+        if sign < 0:
+            self._drop(terms)
+            return
+        self._change(terms, 1)
+        self._rising = True
 
     def mark(self) -> None:
         """End a part: the operations since the last mark are kept apart."""

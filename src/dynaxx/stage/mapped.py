@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.stage.stage import Request, SavesWeights, Stage
-from dynaxx.stage.weights import WEIGHTS, map_weights
+from dynaxx.stage.streaming import stop_streaming, stream_blocks, streams
+from dynaxx.stage.weights import WEIGHTS, map_weights, tensors_bytes
 
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 """glibc's numbers for the size from which a block is mapped by itself, and for what the heap's end may keep free."""
@@ -31,6 +32,7 @@ class Mapped:
 
     def __init__(self, stage: HasNetwork, folder: Path) -> None:
         self.stage, self.network, self.folder = stage, stage.network, folder
+        self._streams = False
 
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
         """Map the weights, and move them where the device is another."""
@@ -39,8 +41,22 @@ class Mapped:
         self.network.to(device)
 
     def holds(self, device: torch.device) -> bool:
-        """Whether the weights are on the device."""
-        return lie_on(self.network, device)
+        """Whether the weights are on the device, or come there block by block."""
+        return self._streams or lie_on(self.network, device)
+
+    def stream(self, device: torch.device, texts: Sequence[str]) -> None:
+        """Map the weights, and have blocks of them come to a device that has memory of its own as they are called.
+
+        A CPU works on the mapped file itself; networks that cannot be parted come whole.
+        """
+        if self._streams:
+            return
+        if not on_its_own(device) or not streams(self.network):
+            self.fetch(device, texts)
+            return
+        self.fetch(torch.device("cpu"), texts)
+        stream_blocks(self.network, device)
+        self._streams = True
 
     @property
     def _bare(self) -> bool:
@@ -48,6 +64,9 @@ class Mapped:
 
     def evict(self) -> None:
         """Leave shapes alone, and give the memory back to the system."""
+        if self._streams:
+            stop_streaming(self.network)
+            self._streams = False
         bare = {name: x.to("meta") for name, x in self.network.state_dict().items()}
         self.network.load_state_dict(bare, assign=True)
         give_back()
@@ -58,9 +77,9 @@ class Mapped:
 
     @property
     def weights_bytes(self) -> int | None:
-        """The size of the file."""
+        """What the file's tensors take."""
         file = self.folder / WEIGHTS
-        return file.stat().st_size if file.is_file() else None
+        return tensors_bytes(file) if file.is_file() else None
 
     def run(self, request: Request) -> Tensor:
         """What the stage answers."""
@@ -78,6 +97,11 @@ class Mapped:
         self.stage.save(folder)
         if bare:
             self.evict()
+
+
+def on_its_own(device: torch.device) -> bool:
+    """Whether a device has memory of its own; a CPU works on the mapped files themselves."""
+    return device.type != "cpu"
 
 
 def lie_on(module: nn.Module, device: torch.device) -> bool:

@@ -38,6 +38,8 @@ class CascadeUNet(ModelMixin, ConfigMixin):
     """
 
     _supports_gradient_checkpointing = True
+    _group_offload_block_modules = ("downs", "ups")
+    """Lists of lists of layers: each layer is streamed by itself, as those of `middle` are."""
 
     @register_to_config
     def __init__(
@@ -99,7 +101,8 @@ class CascadeUNet(ModelMixin, ConfigMixin):
             h = self._pass(layer, h, *given)
         for layers, grow in zip(self.ups, self.grows, strict=True):
             if not isinstance(grow, nn.Identity):
-                h = grow(F.interpolate(h, size=kept[-1].shape[2:], mode="nearest"))
+                h = F.interpolate(h, size=kept[-1].shape[2:], mode="nearest")
+            h = grow(h)
             for layer in _each(layers):
                 h = self._pass(layer, torch.cat([h, kept.pop()], dim=1), *given)
         return self.last(F.silu(self.last_norm(h)))

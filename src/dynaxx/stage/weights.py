@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,23 @@ def map_weights(network: nn.Module, folder: Path | str) -> None:
     state = _state(path)
     _refuse_misfit(path, state, network)
     network.load_state_dict(state, assign=True)
+
+
+def tensors_bytes(path: Path, *, item_bytes: int | None = None) -> int:
+    """What a file's tensors take in memory, as numbers of `item_bytes` or as they are; its header alone is read.
+
+    Raises:
+        DataError: if the header is cut short or damaged.
+    """
+    try:
+        with path.open("rb") as opened:
+            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+        told = [entry for name, entry in header.items() if name != "__metadata__"]
+        if item_bytes is not None:
+            return sum(math.prod(entry["shape"]) * item_bytes for entry in told)
+        return sum(end - begin for begin, end in (entry["data_offsets"] for entry in told))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise DataError(str(path), f"is cut short or damaged ({error}).", "Copy it again.") from error
 
 
 def _built(path: Path) -> nn.Module:

@@ -12,20 +12,17 @@ import torch
 from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
-from dynaxx.stage.mapped import empty, give_back, lie_on, read_ahead
+from dynaxx.stage.mapped import empty, give_back, lie_on, on_its_own, read_ahead
 from dynaxx.stage.pinned import Pinned
 from dynaxx.stage.pipeline.coming import Coming
-from dynaxx.stage.pipeline.open import class_name, dtype_of, held_bytes, open_pipeline, pipeline_class
+from dynaxx.stage.pipeline.open import class_name, dtype_of, open_pipeline, pipeline_class
 from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
+from dynaxx.stage.streaming import stream_blocks, streams
+from dynaxx.stage.weights import tensors_bytes
 
 EXPERTS = ("transformer_2", "transformer")
 """What the upper and the lower of two experts do not need."""
-
-
-def on_its_own(device: torch.device) -> bool:
-    """Whether a device has memory of its own; a CPU works on the mapped files themselves."""
-    return device.type != "cpu"
 
 
 @final
@@ -149,11 +146,8 @@ class Held:
             return
         self.streams = True
         for name, part in self.pipe.components.items():
-            if name in NETWORKS and part is not None:
-                part.enable_group_offload(
-                    onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level",
-                    num_blocks_per_group=1, use_stream=device.type == "cuda",
-                )  # fmt: skip
+            if name in NETWORKS and part is not None and streams(part):
+                stream_blocks(part, device)
             elif isinstance(part, torch.nn.Module):
                 part.to(device)
 
@@ -172,8 +166,8 @@ class Held:
     @property
     def weights_bytes(self) -> int | None:
         """The files of all parts but the encoders, at the width of the stage's number format."""
-        files = self._weights()
-        return sum(map(held_bytes, files, [dtype_of(self.spec).itemsize] * len(files))) if files else None
+        files, width = self._weights(), dtype_of(self.spec).itemsize
+        return sum(tensors_bytes(file, item_bytes=width) for file in files) if files else None
 
     def _weights(self) -> list[Path]:
         """The files that stay in memory while the stage runs."""

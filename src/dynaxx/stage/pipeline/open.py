@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,13 +92,6 @@ def pipeline_class(name: str, spec: PipelineStage) -> Any:
         near = did_you_mean(name, [known for known in dir(diffusers) if known.endswith("Pipeline")])
         raise SpecError(where, f"diffusers has no pipeline {name!r}.", f"{near}Leave it out to use the folder's own.")
     return found
-
-
-def held_bytes(file: Path, item_bytes: int) -> int:
-    """What the tensors of a safetensors file take in memory, in numbers of `item_bytes`; its header alone is read."""
-    with file.open("rb") as opened:
-        header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-    return sum(math.prod(entry["shape"]) * item_bytes for name, entry in header.items() if name != "__metadata__")
 
 
 def _scheduler(spec: PipelineStage, have: Any, where: str) -> Any:

@@ -1,0 +1,75 @@
+"""A network's weights brought to a device block by block, by diffusers' group offloading; and the same, only followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
+"""What diffusers calls the hooks that it puts on modules."""
+OnMove = Callable[[Sequence[int], int], None]
+"""Called with the bytes of each tensor of a block, and 1 where it comes to the device, -1 where it leaves."""
+
+
+def streams(network: nn.Module) -> bool:
+    """Whether a network can be brought block by block."""
+    return bool(getattr(network, "_supports_group_offloading", False))
+
+
+def stream_blocks(network: Any, device: torch.device) -> None:
+    """Bring each block to `device` when it is called, and take it away after; what is in no block comes with the call.
+
+    On a GPU the next block comes meanwhile, from the second evaluation on: two are there at once.
+    """
+    network.enable_group_offload(
+        onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level", num_blocks_per_group=1,
+        use_stream=device.type == "cuda",
+    )  # fmt: skip
+
+
+def stop_streaming(network: nn.Module) -> None:
+    """Leave the network as it was, its weights where they are."""
+    from diffusers.hooks import HookRegistry
+
+    registry = HookRegistry.check_if_exists_or_initialize(network)
+    for name in HOOKS:
+        registry.remove_hook(name, recurse=True)
+
+
+def follow_blocks(network: Any, on_move: OnMove) -> None:
+    """Have a network on the meta device tell which blocks would be on a GPU, by the very hooks that bring them there.
+
+    Blocks come ahead from the second evaluation on, as on a GPU.
+    """
+    from diffusers.hooks import HookRegistry
+    from diffusers.hooks.group_offloading import LazyPrefetchGroupOffloadingHook
+
+    network.enable_group_offload(
+        onload_device=torch.device("cpu"), offload_device=torch.device("meta"), offload_type="block_level",
+        num_blocks_per_group=1,
+    )  # fmt: skip
+    for group in groups_of(network):
+        sizes = _sizes(group)
+        group.onload_, group.offload_ = partial(on_move, sizes, 1), partial(on_move, sizes, -1)
+        group.onload_device, group.offload_device = torch.device("meta"), torch.device("cpu")
+    ahead: Any = LazyPrefetchGroupOffloadingHook()
+    HookRegistry.check_if_exists_or_initialize(network).register_hook(ahead, HOOKS[2])
+
+
+def groups_of(network: nn.Module) -> Iterator[Any]:
+    """The groups of tensors that move together, each once."""
+    hooks = [module._diffusers_hook.get_hook(HOOKS[0]) for module in network.modules() if _is_hooked(module)]  # type: ignore[union-attr, operator]
+    yield from {id(hook.group): hook.group for hook in hooks if hook is not None}.values()
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    return hasattr(module, "_diffusers_hook")
+
+
+def _sizes(group: Any) -> list[int]:
+    held = [x for module in group.modules for x in (*module.parameters(), *module.buffers())]
+    return [x.numel() * x.itemsize for x in {id(x): x for x in (*held, *group.parameters, *group.buffers)}.values()]
