@@ -43,6 +43,17 @@ def test_json_holds_the_same(file: str, capsys: pytest.CaptureFixture[str]) -> N
     assert found["training"][0]["name"] == "base"
 
 
+def test_a_memory_cap_is_read_as_sample_reads_it(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", file, "--memory-cap", "100kB", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["memory_cap_bytes"], found["placement"], found["streamed"]) == (100_000, "one-at-a-time", ["base"])
+    assert found["events"][:2] == ["encode", "stream base"]
+    assert run(["plan", file, "--memory-cap", "100kB"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "memory cap 97.7 KiB: does not fit." in said
+    assert run(["plan", file, "--memory-cap", "much"]) == 2
+
+
 def test_a_wrong_setting_is_refused(file: str) -> None:
     assert run(["plan", file, "--set", "base.solver.stops=5"]) == 2
 
@@ -55,6 +66,7 @@ def test_a_wrong_setting_is_refused(file: str) -> None:
         (["FILE", "--insert", "--samples", "1"], ("--insert", "--samples")),
         (["FILE", "--insert", "--batch", "64"], ("--insert", "--batch")),
         (["FILE", "--insert", "--placement", "resident"], ("--insert", "--placement")),
+        (["FILE", "--insert", "--memory-cap", "1GiB"], ("--insert", "--memory-cap")),
         (["FILE", "--insert", "--latency", "1"], ("--insert", "--latency")),
         (["FILE", "--target", "64x64"], ("--target", "FILE")),
         (["--target", "64x64", "--insert"], ("--target", "--insert")),

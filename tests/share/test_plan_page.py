@@ -11,6 +11,7 @@ from tests.share.phone import WIDTH, needs_browser, width_and_extent
 
 from dynaxx.plan.table import Question, answer
 from dynaxx.share.plan_page import render_plan
+from dynaxx.share.plan_room import room_lines
 
 FILE = """
 name: two
@@ -115,6 +116,19 @@ def test_what_fetches_again_does_not_beat_what_stays(plan):
     legend = " ".join(reader.text.split())
     assert "resident" in legend
     assert "one at a time" in legend
+
+
+def test_under_a_cap_it_says_what_is_streamed_and_what_does_not_fit(file):
+    """Streamed stages are ways too: less memory, and their weights anew in every evaluation."""
+    capped = answer(Question(file, samples=8, device="t4", compared=True, memory_cap=400_000))
+    text = " ".join(read(render_plan(capped)).text.split())
+    for line in room_lines(capped):
+        assert " ".join(line.split()) in text
+    assert "base and bridge streamed" in text
+    whole = answer(Question(file, samples=8, device="t4", compared=True))
+    least, other = (min(way["peak_bytes"] for way in told["ways"]) for told in (capped, whole))
+    assert least < other
+    assert all(way["fetched_bytes"] > 3 * sum(n["weights_bytes"] for n in capped["nodes"]) for way in capped["ways"])
 
 
 def test_without_a_clock_it_speaks_of_memory_alone(file, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import typer
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.insert import answer as answer_insertion
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_settings, parse_size
+from dynaxx.cli.options import Json, parse_bytes, parse_settings, parse_size
 from dynaxx.cli.plan_options import check_together
 from dynaxx.cli.propose import Wish
 from dynaxx.cli.propose import answer as answer_wish
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 File = Annotated[
     str | None, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")
 ]
-Place = Annotated[Literal["resident", "one-at-a-time"], typer.Option(help="Where weights are while other stages run.")]
+Place = Annotated[
+    Literal["auto", "resident", "one-at-a-time"], typer.Option(help="Where weights are; auto is what the cap allows.")
+]
+Cap = Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory that a run may use: 8GiB.")]
 Settings = Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="A setting: base.solver.steps=10.")]
 On = Annotated[
     str, typer.Option(metavar="NAME", help="cpu, cuda, or one that this machine lacks: h100-sxm, rtx-4090, ...")
@@ -56,7 +59,8 @@ def plan(
     file: File = None,
     samples: Annotated[int, typer.Option(min=1, metavar="N", help="Samples of the run.")] = 1,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
-    placement: Place = "resident",
+    placement: Place = "auto",
+    memory_cap: Cap = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="The base size, where the file fixes none.")] = None,
     set: Settings = None,
     device: On = "cpu",
@@ -99,7 +103,8 @@ def plan(
 
     question = Question(
         file, samples=samples, batch=batch, placement=placement, size=parse_size(size),
-        settings=parse_settings(set or ()), device=device, compared=page is not None,
+        memory_cap=parse_bytes(memory_cap), settings=parse_settings(set or ()), device=device,
+        compared=page is not None,
     )  # fmt: skip
     data = answer(question)
     if page is not None:
@@ -162,6 +167,8 @@ def _calibrate(device: str) -> Answer:
 
 
 def _show(data: dict[str, Any], console: Console) -> None:
+    from dynaxx.share.plan_room import room_lines
+
     heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak", "time")
     table(console, heads, [_row(node) for node in data["nodes"]])
     for node in data["nodes"]:
@@ -172,6 +179,8 @@ def _show(data: dict[str, Any], console: Console) -> None:
     held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
     many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"
     console.print(f"{data['name']}: {held} for {many}.", markup=False)
+    for line in room_lines(data):
+        console.print(line, markup=False, soft_wrap=True)
     console.print(f"time: {data['clock']}", markup=False)
     if run["first_extra_s"] is not None:
         console.print(f"a process' first batch took {run['first_extra_s']:.2g} s longer", markup=False)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dynaxx.plan.energy import energy_kwh, watts_of
-from dynaxx.plan.events import Placement
 from dynaxx.plan.money import Price, cost, prices
-from dynaxx.plan.predict import NodePlan, plan_run
+from dynaxx.plan.placement import Wanted
+from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
 from dynaxx.plan.profiles import Building
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller, teller_for
 from dynaxx.plan.training import TrainPlan, plan_training
+from dynaxx.plan.way_out import misfits
 from dynaxx.plan.ways import ways
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
@@ -32,7 +34,8 @@ class Question:
     file: str
     samples: int = 1
     batch: int = 64
-    placement: Placement = "resident"
+    placement: Wanted = "auto"
+    memory_cap: int | None = None
     size: tuple[int, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
@@ -55,10 +58,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     """What sampling and training a cascade will take."""
     graph = nodes(spec, size=question.size)
     build, on_cpu = exact_stages(spec, graph, root), question.device == "cpu"
-    run = plan_run(
-        spec, graph, samples=question.samples, batch=question.batch, placement=question.placement, on_cpu=on_cpu,
-        build=build, root=root,
-    )  # fmt: skip
+    run = _run(spec, question, root, {}, question.samples, question.batch)
     training = plan_training(spec, graph, on_cpu=on_cpu)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
     teller, source = teller_for(question.device, spec.condition)
@@ -67,21 +67,37 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     latency = timed.total([timed.node(one) for one in run.nodes])
     hours = timed.total([timed.training(one) for one in training])
     return {
-        "name": spec.name, "device": question.device, "clock": source, "placement": question.placement,
+        "name": spec.name, "device": question.device, "clock": source, "placement": run.placement,
+        "memory_cap_bytes": question.memory_cap, "streamed": sorted(run.lie.streamed), "kept": sorted(run.lie.kept),
         "samples": question.samples, "batch": min(question.batch, question.samples),
         "nodes": [_node(one) | {"latency_s": _plain(timed.node(one))} for one in run.nodes],
         "run": {
             "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
+            "brought_bytes": sum(one.brought_bytes for one in run.nodes),
             "first_extra_s": timed.first_extra_s(run.nodes),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
             "kwh_per_1000": _kwh(watts, latency, 1000 / question.samples),
         },
         "ways": _ways(spec, graph, teller, question, build, root) if question.compared else [],
+        "misfits": [asdict(one) for one in misfits(run, spec, partial(_run, spec, question, root))],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
         "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0), "kwh": _kwh(watts, hours, 1.0)},
         "price": None if price is None else price.model_dump(), "unknown": list(unknown),
     }  # fmt: skip
+
+
+def _run(
+    spec: CascadeSpec, question: Question, root: Path | None, settings: Mapping[str, Any], samples: int, batch: int
+) -> RunPlan:
+    """The run that is asked for, with settings changed; latents are decoded at its end, as `dynaxx sample` does."""
+    spec = override(spec, settings) if settings else spec
+    graph = nodes(spec, size=question.size)
+    shown, build = [graph[-1].name] if graph[-1].decoded is not None else [], exact_stages(spec, graph, root)
+    return plan_run(
+        spec, graph, samples=samples, batch=batch, placement=question.placement, decode=shown,
+        on_cpu=question.device == "cpu", cap_bytes=question.memory_cap, build=build, root=root,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,10 @@ def _ways(
 ) -> list[dict[str, Any]]:
     if teller is None:
         return []
-    found = ways(spec, graph, teller, samples=question.samples, on_cpu=question.device == "cpu", build=build, root=root)
+    found = ways(
+        spec, graph, teller, samples=question.samples, on_cpu=question.device == "cpu", cap_bytes=question.memory_cap,
+        build=build, root=root,
+    )  # fmt: skip
     return [asdict(one) for one in found]
 
 
@@ -164,7 +183,7 @@ def _node(one: NodePlan) -> dict[str, Any]:
         "name": one.node.name, "stage": one.node.stage.name, "grid": str(one.node.grid), "kind": one.node.stage.kind,
         "parameters": one.parameters, "weights_bytes": one.weights, "evaluations": sum(one.passes.values()) or 1,
         "flops": one.flops, "own_peak_bytes": round(one.own_bytes), "peak_bytes": round(one.peak_bytes),
-        "parts": dict(one.parts), "unknown": one.unknown,
+        "parts": dict(one.parts), "comes": one.comes, "brought_bytes": one.brought_bytes, "unknown": one.unknown,
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import final
 
 from dynaxx.metrics.front import front
 from dynaxx.plan.events import Placement
+from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profiles import Building
 from dynaxx.plan.time.interval import Interval
@@ -16,7 +17,7 @@ from dynaxx.plan.told import Teller
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 
-PLACEMENTS: tuple[Placement, ...] = ("resident", "one-at-a-time")
+PLACEMENTS: tuple[Wanted, ...] = ("resident", "one-at-a-time")
 
 
 @final
@@ -24,8 +25,8 @@ PLACEMENTS: tuple[Placement, ...] = ("resident", "one-at-a-time")
 class Way:
     """A placement and a batch: memory of the run, the time of one sample of it, and the weights that come anew.
 
-    `fetched_bytes` of weights have to be fetched again for every run, since they were let go of; how long that takes
-    depends on where they lie, and is not in `latency_s`.
+    `fetched_bytes` of weights have to be fetched again for every run, since they were let go of, or come block by block
+    where a stage is `streamed`; how long that takes depends on where they lie, and is not in `latency_s`.
     """
 
     placement: Placement
@@ -33,6 +34,7 @@ class Way:
     peak_bytes: float
     latency_s: Interval
     fetched_bytes: int = 0
+    streamed: tuple[str, ...] = ()
 
 
 def ways(
@@ -42,30 +44,41 @@ def ways(
     *,
     samples: int,
     on_cpu: bool,
+    cap_bytes: int | None = None,
     build: Building | None = None,
     root: Path | None = None,
 ) -> list[Way]:
     """The front of memory, latency and weights fetched of a run of so many samples, least memory first.
 
-    Fetching is not free, so that one at a time does not beat what stays. Empty where stages are unknown.
+    Fetching is not free, so that one at a time does not beat what stays. Under a cap stages that are larger are
+    streamed, and ways that need more than it are left out, unless all do. Empty where stages are unknown.
     """
     found: list[Way] = []
-    for placement in PLACEMENTS if len(graph) > 1 else PLACEMENTS[:1]:
+    for placement in _wanted(len(graph), cap_bytes):
         for batch in _batches(samples):
             run = plan_run(
-                spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, build=build, root=root
+                spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, cap_bytes=cap_bytes,
+                build=build, root=root,
             )  # fmt: skip
             latency = _seconds(teller, run)
             if latency is None:
                 return []
-            found.append(Way(placement, batch, run.peak_bytes, latency.times(1 / samples), fetched_bytes(run)))
-    return sorted(front(found, _costs), key=lambda one: one.peak_bytes)
+            each, streamed = latency.times(1 / samples), tuple(sorted(run.lie.streamed))
+            found.append(Way(run.placement, batch, run.peak_bytes, each, fetched_bytes(run), streamed))
+    fitting = [one for one in found if cap_bytes is None or one.peak_bytes <= cap_bytes]
+    return sorted(front(list(dict.fromkeys(fitting or found)), _costs), key=lambda one: one.peak_bytes)
 
 
 def fetched_bytes(run: RunPlan) -> int:
-    """The weights that a run lets go of, and that the next one has to fetch again."""
-    weights = {one.node.stage.name: one.weights for one in run.nodes}
-    return sum(weights[event.name] for event in run.events if event.kind == "evict")
+    """The weights that a run lets go of, so that the next one has to fetch them again, and those that are streamed."""
+    weights = {one.node.stage.name: one.weights for one in run.nodes if one.streamed is None}
+    evicted = [event.name for event in run.events if event.kind == "evict"]
+    return sum(weights.get(name, 0) for name in evicted) + sum(one.brought_bytes for one in run.nodes)
+
+
+def _wanted(stages: int, cap_bytes: int | None) -> Sequence[Wanted]:
+    placements = PLACEMENTS if stages > 1 else PLACEMENTS[:1]
+    return placements if cap_bytes is None else ("auto", *placements)
 
 
 def _seconds(teller: Teller, run: RunPlan) -> Interval | None:

@@ -8,6 +8,7 @@ from typing import Any
 from dynaxx.share.amounts import GIB, between, count_of, seconds, size_of
 from dynaxx.share.lanes import lanes
 from dynaxx.share.numbers import figure
+from dynaxx.share.plan_room import room_lines
 from dynaxx.share.shelf import shelf
 
 
@@ -19,7 +20,7 @@ def render_plan(plan: Mapping[str, Any]) -> str:
         plan=plan, timed=timed, headline=_headline(plan), tiles=_tiles(plan), lanes=lanes(known, timed=timed),
         curve=_curve(plan) if len(plan["ways"]) > 1 else None,
         ways=[_way(way) for way in plan["ways"]], sampling=[_node(node) for node in plan["nodes"]],
-        training=[_stage(stage) for stage in plan["training"]],
+        training=[_stage(stage) for stage in plan["training"]], room=room_lines(plan),
     )  # fmt: skip
 
 
@@ -46,11 +47,11 @@ def _tiles(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _curve(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The front of memory and time, a line for each placement, and where the plan lies."""
-    placements = dict.fromkeys(way["placement"] for way in plan["ways"])
+    placements = dict.fromkeys(_lies(way) for way in plan["ways"])
     return {
         "title": f"A sample of {plan['samples']}", "says": "The shaded bands are the 90% intervals.",
         "x": {"label": "memory", "unit": "GiB", "scale": "log"}, "y": {"label": "time of a sample", "unit": "s"},
-        "series": [_line(name, [way for way in plan["ways"] if way["placement"] == name]) for name in placements],
+        "series": [_line(name, [way for way in plan["ways"] if _lies(way) == name]) for name in placements],
         "marks": [{"x": plan["run"]["peak_bytes"] / GIB, "label": "this plan", "role": "now"}],
     }  # fmt: skip
 
@@ -58,7 +59,7 @@ def _curve(plan: Mapping[str, Any]) -> dict[str, Any]:
 def _line(placement: str, ways: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     told = [way["latency_s"] for way in ways]
     return {
-        "name": placement.replace("-", " "), "role": "measured", "x": [way["peak_bytes"] / GIB for way in ways],
+        "name": placement, "role": "measured", "x": [way["peak_bytes"] / GIB for way in ways],
         "y": [one["value"] for one in told], "low": [one["low"] for one in told],
         "high": [one["high"] for one in told],
     }  # fmt: skip
@@ -68,7 +69,13 @@ def _way(way: Mapping[str, Any]) -> tuple[str, ...]:
     told = way["latency_s"]
     took = f"{seconds(told['value'])} ({between(told)})"
     again = size_of(way["fetched_bytes"]) if way["fetched_bytes"] else "none"
-    return way["placement"].replace("-", " "), str(way["batch"]), size_of(way["peak_bytes"]), took, again
+    return _lies(way), str(way["batch"]), size_of(way["peak_bytes"]), took, again
+
+
+def _lies(way: Mapping[str, Any]) -> str:
+    """Where weights lie, in words."""
+    streamed = f", {' and '.join(way['streamed'])} streamed" if way["streamed"] else ""
+    return f"{way['placement'].replace('-', ' ')}{streamed}"
 
 
 def _node(node: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A network's weights brought to a device block by block, by diffusers' group offloading; and the same, only followed."""
+"""A network's weights brought to a device block by block, by diffusers' group offloading; and only followed there."""
 
 from __future__ import annotations
 
@@ -32,9 +32,14 @@ def stream_blocks(network: Any, device: torch.device) -> None:
 
 
 def stop_streaming(network: nn.Module) -> None:
-    """Leave the network as it was, its weights where they are."""
+    """Leave the network as it was, its weights where they are, and let go of the copies that blocks came from.
+
+    Hooks lie in circles, so that those would stay until Python's collector comes.
+    """
     from diffusers.hooks import HookRegistry
 
+    for group in groups_of(network):
+        group.cpu_param_dict.clear()
     registry = HookRegistry.check_if_exists_or_initialize(network)
     for name in HOOKS:
         registry.remove_hook(name, recurse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
@@ -18,7 +17,7 @@ from dynaxx.stage.pipeline.coming import Coming
 from dynaxx.stage.pipeline.open import class_name, dtype_of, open_pipeline, pipeline_class
 from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
-from dynaxx.stage.streaming import stream_blocks, streams
+from dynaxx.stage.streaming import stop_streaming, stream_blocks, streams
 from dynaxx.stage.weights import tensors_bytes
 
 EXPERTS = ("transformer_2", "transformer")
@@ -115,9 +114,9 @@ class Held:
         if self.master is not None:
             self.master.drop()
             return
+        for part in self._modules() if self.streams else ():
+            stop_streaming(part)
         empty(self._modules())
-        if self.streams:
-            gc.collect()  # what moves its blocks holds copies of them
         self.pipe, self.streams = None, False
         give_back()
 
