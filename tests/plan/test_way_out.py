@@ -81,7 +81,7 @@ def test_what_nothing_helps_is_said_to_be_so(file: str) -> None:
     lines = room_lines(plan)
     assert lines[0].startswith("base: streamed block by block, ")
     assert lines[2].endswith(" No smaller batch, tile or number of samples does.")
-    assert lines[-1] == "memory cap 1\N{NO-BREAK SPACE}B: does not fit."
+    assert lines[-1] == "memory cap 1000\N{NO-BREAK SPACE}B: does not fit."
 
 
 def test_on_a_cpu_mapped_weights_are_told_apart(file: str) -> None:
