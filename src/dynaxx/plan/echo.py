@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from dynaxx.plan.growth import added
 from dynaxx.plan.heights import Heights
@@ -16,32 +18,69 @@ from dynaxx.stage.condition import Condition
 from dynaxx.stage.foreign import Backbone
 
 
+Kind = tuple[int, Hashable]
+"""Of an evaluation: how many rows it is given, and what else tells it from others."""
+
+
+@final
+@dataclass
+class Echoes:
+    """What the first evaluation of each kind showed: `ops`, and `rises`, its peaks above what was held before.
+
+    `times` counts how often each kind was asked for.
+    """
+
+    tracker: Tracker
+    ops: dict[Kind, Counter[OpKey]] = field(default_factory=dict)
+    rises: dict[Kind, Heights] = field(default_factory=dict)
+    times: Counter[Kind] = field(default_factory=Counter)
+    _answers: dict[Kind, Callable[[], Any]] = field(default_factory=dict)
+
+    def of(self, kind: Kind, evaluate: Callable[[], Any]) -> Any:
+        """Evaluate, or answer as the first time did, with the first time's peaks above what is held now."""
+        self.times[kind] += 1
+        tracker, held = self.tracker, self.tracker.held()
+        if kind in self.ops:
+            tracker.heights.add(self.rises[kind].raised(held))
+            return self._answers[kind]()
+        outside, heights = tracker.ops, tracker.heights
+        tracker.ops, tracker.heights = Counter(), Heights()
+        answer = evaluate()
+        self.ops[kind], inside = tracker.ops, tracker.heights.undominated()
+        self.rises[kind] = inside.raised(added(held, times=-1))
+        heights.add(inside)
+        tracker.ops, tracker.heights = outside, heights
+        self._answers[kind] = _maker(answer)
+        return answer
+
+
 @final
 @dataclass
 class Echo:
-    """What the first evaluation at each batch showed: `ops`, and `rises`, its peaks above what was held before.
-
-    In a walk it stands in the place of the network.
-    """
+    """A backbone in whose place echoes stand in a walk."""
 
     network: Backbone
-    tracker: Tracker
-    ops: dict[int, Counter[OpKey]] = field(default_factory=dict)
-    rises: dict[int, Heights] = field(default_factory=dict)
-    _shapes: dict[int, torch.Size] = field(default_factory=dict)
+    echoes: Echoes
 
     def __call__(self, x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
-        """Evaluate, or answer as the first time did, with the first time's peaks above what is held now."""
-        tracker, held = self.tracker, self.tracker.held()
-        if len(x) in self.ops:
-            tracker.heights.add(self.rises[len(x)].raised(held))
-            return x.new_empty(self._shapes[len(x)])
-        outside, heights = tracker.ops, tracker.heights
-        tracker.ops, tracker.heights = Counter(), Heights()
-        answer = self.network(x, level, told, condition)
-        self.ops[len(x)], inside = tracker.ops, tracker.heights.undominated()
-        self.rises[len(x)] = inside.raised(added(held, times=-1))
-        heights.add(inside)
-        tracker.ops, tracker.heights = outside, heights
-        self._shapes[len(x)] = answer.shape
+        """Evaluate, or answer as the first time did."""
+        answer: Tensor = self.echoes.of((len(x), None), lambda: self.network(x, level, told, condition))
         return answer
+
+
+def echoed(module: nn.Module, name: str, echoes: Echoes) -> None:
+    """Let only a foreign network's first evaluation through for all that are given tensors of the same shapes."""
+    forward = module.forward
+
+    def heard(*args: Any, **kwargs: Any) -> Any:
+        shapes = tuple(x.shape for x in (*args, *kwargs.values()) if isinstance(x, Tensor))
+        return echoes.of((shapes[0][0], (name, shapes)), lambda: forward(*args, **kwargs))
+
+    module.forward = heard
+
+
+def _maker(answer: Any) -> Callable[[], Any]:
+    """What makes an answer of the same shapes again."""
+    tensors, spec = tree_flatten(answer)
+    told = [(x.shape, x.dtype, x.device) for x in tensors]
+    return lambda: tree_unflatten([torch.empty(shape, dtype=dtype, device=on) for shape, dtype, on in told], spec)

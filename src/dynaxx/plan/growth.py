@@ -103,3 +103,8 @@ def added(*several: Terms, times: int = 1) -> Terms:
 def as_terms(total: Mapping[Powers, int]) -> Terms:
     """A mapping from powers to coefficients as a polynomial, zeros left out."""
     return tuple(sorted((powers, c) for powers, c in total.items() if c))
+
+
+def per_sample(terms: Terms) -> Terms:
+    """What one sample takes, as what a batch takes whose samples come one after another."""
+    return tuple(((batch + 1, *rest), c) for (batch, *rest), c in terms)

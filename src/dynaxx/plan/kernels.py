@@ -13,6 +13,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 
+ATTENDED = ("query", "key", "value")
+
+
 class RealKernels(TorchFunctionMode):
     """Attention in blocks, never as a matrix of all scores (arXiv 2205.14135), and normalisation in one piece."""
 
@@ -20,7 +23,8 @@ class RealKernels(TorchFunctionMode):
         """Call `func`, or what stands for it."""
         given = kwargs or {}
         if func is F.scaled_dot_product_attention and not given.get("dropout_p") and not given.get("is_causal"):
-            return _attend(*args[:3], mask=given.get("attn_mask"), scale=given.get("scale"))
+            named = {**dict(zip(ATTENDED, args, strict=False)), **given}
+            return _attend(*(named[name] for name in ATTENDED), mask=given.get("attn_mask"), scale=given.get("scale"))
         if func is F.group_norm:
             return _normalise(*args, *given.values())
         return func(*args, **given)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dynaxx.errors import DynaxxError, RunError
-from dynaxx.plan.echo import Echo
+from dynaxx.plan.echo import Echo, Echoes
 from dynaxx.plan.growth import BATCH, Scale
 from dynaxx.plan.kernels import RealKernels, recomputed
 from dynaxx.plan.profile import Part, Profile
@@ -83,7 +83,7 @@ def _walked(stage: Stage, given: StandIn, tracker: Tracker, weights: Sequence[to
     inputs, condition = given.inputs(), given.condition()
     for x in (*weights, *tensors_of(inputs, condition)):
         tracker.hold(x)
-    echo = _echoed(stage, tracker)
+    echoes = _echoed(stage, tracker)
     request = Request(
         spec=_short(given.node.stage), grid=given.grid, inputs=inputs, condition=condition, draws=DRAWS,
         device=META, on_step=lambda step: tracker.mark(),
@@ -92,17 +92,16 @@ def _walked(stage: Stage, given: StandIn, tracker: Tracker, weights: Sequence[to
         answer = stage.run(request)
     tracker.hold(answer)
     tracker.mark()
-    evaluations: dict[int, Part] = {copies // BATCH: ops for copies, ops in echo.ops.items()} if echo else {}
+    evaluations: dict[int, Part] = {rows // BATCH: ops for (rows, _), ops in echoes.ops.items()}
     return _profile(tracker, weights, tracker.parts, evaluations)
 
 
-def _echoed(stage: Stage, tracker: Tracker) -> Echo | None:
-    """The stage's network in a wrapper that lets only its first evaluation through."""
-    if not isinstance(stage, Diffusion):
-        return None
-    echo = Echo(stage.denoiser.network, tracker)
-    stage.denoiser = replace(stage.denoiser, network=echo)
-    return echo
+def _echoed(stage: Stage, tracker: Tracker) -> Echoes:
+    """What comes of the stage's network, wrapped so that only its first evaluation is let through."""
+    echoes = Echoes(tracker)
+    if isinstance(stage, Diffusion):
+        stage.denoiser = replace(stage.denoiser, network=Echo(stage.denoiser.network, echoes))
+    return echoes
 
 
 def sometimes_guided(spec: StageSpec) -> bool:

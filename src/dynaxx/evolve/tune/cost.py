@@ -104,9 +104,9 @@ class Costs:
             raise UsageError("latency", problem, "Give a share of the present work (--share).")
 
     def _evaluations(self, node: Node) -> int:
-        _, tiles = one_tile(node)
+        part, tiles = one_tile(node)
         if isinstance(node.stage, PipelineStage):
-            return tiles * (evaluations_of(node.stage, self.cascade.root) or 1)
+            return tiles * (evaluations_of(part, self.cascade.root) or 1)
         return tiles * network_calls(node)
 
     def _flops(self, node: Node) -> float:

@@ -16,16 +16,14 @@ TIME_IDS = {2816: 6, 2560: 5}
 TOKENS = 77
 
 
-def bare_network(config: Mapping[str, Any], place: str) -> nn.Module:
-    """The network that a configuration describes, on the meta device.
+def bare_network(config: Mapping[str, Any], place: str, library: str = "diffusers") -> nn.Module:
+    """The network that a configuration describes, on the meta device; `library` may be a pipeline's own place.
 
     Raises:
         SpecError: if diffusers does not know its class, or refuses the configuration.
     """
-    import diffusers
-
     name = str(config.get("_class_name", ""))
-    found = getattr(diffusers, name, None)
+    found = known(name, library)
     if not _is_network(found):
         raise SpecError(place, f"diffusers has no network {name!r}.", "Name its class as `_class_name`.")
     assert found is not None
@@ -48,10 +46,9 @@ def bare_part(kind: Sequence[str], config: Mapping[str, Any], place: str) -> nn.
     """
     library, name = kind
     if library != "transformers":
-        import diffusers
-
-        known = getattr(diffusers, name, None)
-        return bare_network({**config, "_class_name": name}, place) if _is_network(known) else None
+        return (
+            bare_network({**config, "_class_name": name}, place, library) if _is_network(known(name, library)) else None
+        )
     import transformers
 
     found: Any = getattr(transformers, name, None)
@@ -64,6 +61,24 @@ def bare_part(kind: Sequence[str], config: Mapping[str, Any], place: str) -> nn.
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         problem = f"{name} refuses it: {str(error).splitlines()[0]}."
         raise SpecError(place, problem, "Mend the configuration.") from error
+
+
+def known(name: str, library: str = "diffusers") -> Any:
+    """A class of diffusers, or of one kind of its pipelines, as their indices name it; None where there is none."""
+    import diffusers
+
+    return getattr(diffusers, name, None) or getattr(getattr(diffusers.pipelines, library, None), name, None)
+
+
+def in_format(part: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A part in a number format, but for what stays in float32 by its class: in half precision, or in float16 alone."""
+    nn.Module.to(part, dtype)
+    strict = type(part).__module__.startswith("diffusers.") or dtype == torch.float16
+    kept = set(getattr(part, "_keep_in_fp32_modules", None) or ()) if strict else set()
+    for name, p in part.named_parameters():
+        if kept & set(name.split(".")):
+            p.data = p.data.float()
+    return part
 
 
 def _is_network(found: Any) -> bool:

@@ -125,7 +125,7 @@ class Wrapped:
         given = {**said, **self._prompts(family, request), **calls.output(family, request.grid)}
         for name in ("negative_prompt", "negative_prompt_2", "prompt_2") if family.embeds else ():
             given.pop(name, None)  # they are part of the encoded prompts
-        if "generator" in calls.parameters(self.pipe):
+        if "generator" in calls.parameters(self.pipe) and request.device.type != "meta":  # nothing is drawn there
             given["generator"] = [torch.Generator().manual_seed(seed) for seed in seeds]
         given |= calls.signals(self.pipe, family, request, dtype_of(self.spec))
         walk, more = self._walk(family, request, said, given)
