@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
-from family_cascades import BY_SHARE, IF, LTX, SD_X2, SD_X4, sdxl
-from meter import allocated
+from family_cascades import BY_LEVEL, BY_SHARE, IF, LTX, SD_X2, SD_X4, WAN, sdxl
+from real_calls import flops, given_out, live_bytes, passes, really
 from tiny_pipelines import BUILDERS, saved
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx.cli import run
-from dynaxx.engine.cascade import Cascade
 from dynaxx.plan import wrapped as module
 from dynaxx.plan.growth import evaluate
 from dynaxx.plan.predict import NodePlan, plan_run
@@ -26,10 +22,17 @@ from dynaxx.plan.table import Question, answer
 from dynaxx.plan.time.devices import LAUNCH_S, device_named
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
-from dynaxx.stage.pipeline.bare import evaluation
 
-CASCADES = {"IF": IF, "SDXL": sdxl(BY_SHARE), "x2": SD_X2, "x4": SD_X4}
-FOLDERS = ("if-1", "if-2", "x4", "sdxl", "sdxl-refiner", "sd", "sd-x2", "ltx", "ltx-up", "ltx-refine")
+CASCADES = {
+    "IF": IF, "SDXL": sdxl(BY_SHARE), "SDXL by level": sdxl(BY_LEVEL), "x2": SD_X2, "x4": SD_X4, "LTX": LTX, "Wan": WAN,
+}  # fmt: skip
+FOLDERS = ("if-1", "if-2", "x4", "sdxl", "sdxl-refiner", "sd", "sd-x2", "ltx", "ltx-up", "ltx-refine", "wan")
+WAN_WHOLE = """\
+name: wan
+condition: {text: {}}
+stages:
+  - {name: all, role: base, kind: pipeline, load: wan, call: {num_inference_steps: 4}, out: {size: [9, 32, 32]}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +80,32 @@ def test_parts_are_counted_without_weights(bare: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", CASCADES)
 def test_evaluations_are_those_of_a_real_run(whole: Path, name: str) -> None:
-    """Of the network itself, by its own forward: how often, and with how many copies of the batch."""
-    (whole / "cascade.yaml").write_text(CASCADES[name])
-    seen: list[int] = []
-    forward = nn.Module.__call__
+    """Of the networks themselves, by their own forward: how often, and with how many copies of the batch."""
+    seen = really(CASCADES[name], whole, passes, samples=1)
+    assert {one.node.name: Counter(one.passes) for one in planned(CASCADES[name], whole)} == seen
 
-    def listening(self: nn.Module, *args: Any, **more: Any) -> Any:
-        if type(self).__name__ == "UNet2DConditionModel":
-            seen.append((args or tuple(more.values()))[0].shape[0])
-        return forward(self, *args, **more)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nn.Module, "__call__", listening)
-        Cascade.from_pretrained(whole / "cascade.yaml").sample(["a red apple", "a green pear"])
-    told = sum((Counter(one.passes) for one in planned(CASCADES[name], whole)), Counter[int]())
-    assert Counter(count // 2 for count in seen) == told
+@pytest.mark.parametrize("name", CASCADES)
+def test_flops_are_those_of_torchs_counter(whole: Path, name: str) -> None:
+    seen = really(CASCADES[name], whole, flops)
+    for one in planned(CASCADES[name], whole):
+        assert 2 * one.flops == pytest.approx(seen[one.node.name], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", CASCADES)
+def test_live_tensors_are_those_of_a_real_run(whole: Path, name: str) -> None:
+    """To 1%: what a scheduler remembers of the stage above, and joined answers, are not planned to the last byte."""
+    seen = really(CASCADES[name], whole, live_bytes)
+    for one in planned(CASCADES[name], whole, samples=2, batch=2, on_cpu=False):
+        assert one.own_bytes == pytest.approx(seen[one.node.name], rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["IF", "SDXL", "LTX", "Wan"])
+def test_the_peak_is_what_the_allocator_gives_out(whole: Path, name: str) -> None:
+    """Not of a single small sample: one thread convolves it in another way, which is not followed."""
+    seen = really(CASCADES[name], whole, given_out)
+    for one in planned(CASCADES[name], whole, samples=2, batch=2)[: 2 if name == "LTX" else None]:
+        assert one.own_bytes == pytest.approx(seen[one.node.name], rel=0.08)
 
 
 PICTURE = """\
@@ -115,65 +129,67 @@ LIMITED = {
 @pytest.mark.parametrize("name", LIMITED)
 def test_guidance_within_an_interval_is_planned_as_it_runs(whole: Path, name: str) -> None:
     text, given = LIMITED[name]
-    (whole / "limited.yaml").write_text(text)
-    seen: list[int] = []
-    with pytest.MonkeyPatch.context() as patch:
-        forward = UNet2DConditionModel.forward
-
-        def listening(self: Any, sample: Any, *args: Any, **more: Any) -> Any:
-            seen.append(sample.shape[0])
-            return forward(self, sample, *args, **more)
-
-        patch.setattr(UNet2DConditionModel, "forward", listening)
-        Cascade.from_pretrained(whole / "limited.yaml").sample(["a red apple", "a green pear"], given=given)
-    plans = planned(text, whole)
-    told = sum((Counter(one.passes) for one in plans), Counter[int]())
-    assert Counter(count // 2 for count in seen) == told
+    seen, plans = really(text, whole, passes, given=given), planned(text, whole)
+    assert {one.node.name: Counter(one.passes) for one in plans} == seen
     assert set(plans[0].passes) == {1, 2}, "some of its steps are guided, and some are not"
-    first: Any = plans[0].node.stage
-    assert module.evaluations_of(first, whole) == sum(copies * times for copies, times in plans[0].passes.items())
+    assert module.evaluations_of(plans[0].node, whole) == sum(n * times for n, times in plans[0].passes.items())
 
 
-@pytest.mark.parametrize("name", ["IF", "SDXL", "x4"])
-def test_flops_are_those_of_torchs_counter(bare: Path, name: str) -> None:
-    for one in planned(CASCADES[name], bare):
-        pipe, (copies, steps) = of(one.node.stage.load), next(iter(one.passes.items()))
-        factor = one.node.grid.size[0] // _sites(one, pipe)
-        size = tuple(side // factor for side in one.node.grid.size)
-        with FlopCounterMode(display=False) as counter:
-            evaluation(pipe.unet.to("meta"), copies, size)()
-        walk = steps * counter.get_total_flops()
-        with FlopCounterMode(display=False) as after:
-            if one.node.grid.space == "pixels" and hasattr(pipe, "vae"):
-                module._decoding(pipe.vae.to("meta"), size, batch=1)()
-        assert one.flops == walk + after.get_total_flops()
+SCHEDULERS = (
+    "PNDMScheduler", "HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler",
+    "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler", "LCMScheduler",
+)  # fmt: skip
+PLAIN = """\
+name: plain
+condition: {text: {}}
+stages:
+  - {name: one, role: base, kind: pipeline, load: sd, scheduler: {kind: KIND}, call: {num_inference_steps: 7},
+     out: {size: [16, 16]}}
+"""
+AGAIN = PICTURE.replace("load: sd,", "load: sd, scheduler: {kind: KIND},")
 
 
-def _sites(one: NodePlan, pipe: Any) -> int:
-    latent = one.node.grid.space == "pixels" and hasattr(pipe, "vae")
-    return one.node.grid.size[0] // (pipe.vae_scale_factor if latent else 1)
+@pytest.mark.filterwarnings("ignore:.*__array_wrap__.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_evaluations_are_those_of_the_scheduler(whole: Path, kind: str) -> None:
+    """The first steps of PNDM and the halves of Heun's and KDPM2's are evaluations too."""
+    text = PLAIN.replace("KIND", kind)
+    assert {one.node.name: Counter(one.passes) for one in planned(text, whole)} == really(
+        text, whole, passes, samples=1
+    )
 
 
-@pytest.mark.parametrize(("name", "batch"), [("IF", 2), ("SDXL", 3), ("x4", 2)])
-def test_the_peak_is_what_the_allocator_gives_out(bare: Path, name: str, batch: int) -> None:
-    """Networks, evaluations and what decodes, on real tensors."""
-    for one in planned(CASCADES[name], bare, samples=batch, batch=batch):
-        assert one.own_bytes == pytest.approx(allocated(_really(one, batch)), rel=0.08)
+@pytest.mark.filterwarnings("ignore:.*__array_wrap__.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", SCHEDULERS[:3])
+def test_a_share_of_them_is_the_schedulers_own(whole: Path, kind: str) -> None:
+    text, given = AGAIN.replace("KIND", kind), {"input.image": torch.zeros(1, 3, 16, 16)}
+    seen = really(text, whole, passes, samples=1, given=given)
+    assert {one.node.name: Counter(one.passes) for one in planned(text, whole)} == seen
 
 
-def _really(one: NodePlan, batch: int) -> Callable[[], None]:
-    pipe, copies = of(one.node.stage.load), next(iter(one.passes))
-    size = (_sites(one, pipe),) * 2
-    configs = {name: pipe.components[name] for name in ("unet", "vae") if name in pipe.components}
+def test_pndm_and_heun_take_more_than_a_step_says(bare: Path) -> None:
+    counts = [sum(planned(PLAIN.replace("KIND", kind), bare)[0].passes.values()) for kind in SCHEDULERS[:2]]
+    assert counts == [3 * 4 + 4, 2 * 7 - 1]
 
-    def work() -> None:
-        made = {name: type(part).from_config(part.config).eval() for name, part in configs.items()}
-        with torch.no_grad():
-            evaluation(made["unet"], copies * batch, size)()
-            if one.node.grid.space == "pixels" and "vae" in made:
-                module._decoding(made["vae"], size, batch=batch)()
 
-    return work
+def test_wans_experts_share_a_whole_walk(whole: Path) -> None:
+    """Both are held, and each is asked for its steps, with and without the prompt."""
+    seen = really(WAN_WHOLE, whole, live_bytes)["all"]
+    (one,) = planned(WAN_WHOLE, whole, samples=2, batch=2, on_cpu=False)
+    assert one.passes == {1: 8}
+    assert one.own_bytes == pytest.approx(seen, rel=0.01)
+    halves = planned(CASCADES["Wan"], whole)
+    assert one.weights == halves[0].weights + 4 * halves[0].parts["transformer_2"]
+
+
+@pytest.mark.parametrize("name", ["Wan", "LTX", "x4"])
+def test_half_precision_is_held_as_it_is_loaded(whole: Path, name: str) -> None:
+    """Some of Wan's weights stay in float32 whatever the format."""
+    half = CASCADES[name].replace("kind: pipeline,", "kind: pipeline, dtype: bfloat16,")
+    half = half.replace("kind: pipeline\n", "kind: pipeline\n    dtype: bfloat16\n")
+    seen = really(half, whole, live_bytes)
+    for one in planned(half, whole, samples=2, batch=2, on_cpu=False):
+        assert one.own_bytes == pytest.approx(seen[one.node.name], rel=0.01)
 
 
 def test_half_precision_halves_the_bytes_and_has_its_own_peak(bare: Path) -> None:
@@ -211,9 +227,15 @@ def test_what_is_not_there_is_not_known(bare: Path, tmp_path: Path) -> None:
     assert found.parts["unet"]
 
 
-def test_a_network_that_is_not_rehearsed_is_named_and_counted(bare: Path) -> None:
+def test_a_pipeline_that_cannot_be_rehearsed_is_counted(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asks(self: Any, *given: Any, **more: Any) -> Any:
+        raise RuntimeError("a value is wanted")
+
+    monkeypatch.setattr("diffusers.LTXVideoTransformer3DModel.forward", asks)
     first = planned(LTX, bare)[0]
-    assert "LTXVideoTransformer3DModel, which cannot be rehearsed yet (parameters: transformer 35,464" in first.unknown
+    assert "a value is wanted" in first.unknown
+    assert "(parameters: transformer 35,464, text_encoder 13,568" in first.unknown
+    assert module.evaluations_of(first.node, bare) == 4, "by its steps and its guidance"
 
 
 def test_a_second_question_builds_nothing(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,8 +259,13 @@ def test_the_table_and_the_command_have_them(bare: Path, capsys: pytest.CaptureF
     assert "base: unet 985,444, text_encoder 16,458, vae 218,791 parameters" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("strength", "count"), [("0.3", 7), ("1.0", 25), ("0.0", 1)])
+@pytest.mark.parametrize(("strength", "count"), [("0.3", 7), ("1.0", 25)])
 def test_a_strength_cuts_steps_off_as_diffusers_does(bare: Path, strength: str, count: int) -> None:
     call = f"num_inference_steps: 25, guidance_scale: 1.0, strength: {strength}"
     text = sdxl({"BASE": "num_inference_steps: 2", "CALL": call, "LOW": "from: base, via: start"})
     assert sum(planned(text, bare)[-1].passes.values()) == count
+
+
+def test_what_the_pipeline_would_refuse_is_said(bare: Path) -> None:
+    text = sdxl({"BASE": "num_inference_steps: 2", "CALL": "strength: 0.0", "LOW": "from: base, via: start"})
+    assert "num_inference_steps" in planned(text, bare)[-1].unknown

@@ -17,7 +17,6 @@ from dynaxx.plan.tracker import OpKey, Tracker
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.foreign import Backbone
 
-
 Kind = tuple[int, Hashable]
 """Of an evaluation: how many rows it is given, and what else tells it from others."""
 
