@@ -30,8 +30,8 @@ def open_pipeline(
         MissingExtraError: if adapters are asked for, and peft is not installed.
     """
     where = f"stage {spec.name!r}"
+    found = pipeline_class(_own_class(spec, root), spec)
     try:
-        found = pipeline_class(_own_class(spec, root), spec)
         pipe = found.from_pretrained(
             place_of(spec.load, root), torch_dtype=dtype_of(spec), variant=spec.variant, use_safetensors=True,
             local_files_only=not allow_download, **{**_left_out(spec, found, root), **(have or {})},
@@ -75,7 +75,10 @@ def _own_class(spec: PipelineStage, root: Path | None) -> str:
     """The class to open with: diffusers' one for all opens parts that were left out, where they are optional."""
     import diffusers
 
-    name = class_name(spec, folder_of(spec.load, root))
+    try:
+        name = class_name(spec, folder_of(spec.load, root))
+    except ValueError:  # of a damaged index, which the opening itself tells best
+        name = ""
     return name if spec.pipeline or hasattr(diffusers, name) else "DiffusionPipeline"
 
 
