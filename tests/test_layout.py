@@ -14,6 +14,7 @@ FILE_LINES, LONG_FILE_LINES, LONG_FILES_SHARE = 400, 250, 0.1
 FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 60, 12
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 OPEN_KWARGS = {
+    "plan/echo.py:heard",
     "stage/levers/attention.py:answer",
     "stage/levers/precision.py:answer",
     "stage/pipeline/guided.py:answer",

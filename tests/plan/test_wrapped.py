@@ -227,6 +227,25 @@ def test_what_is_not_there_is_not_known(bare: Path, tmp_path: Path) -> None:
     assert found.parts["unet"]
 
 
+STRANGE = """\
+name: strange
+condition: {text: {}}
+stages:
+  - {name: one, role: base, kind: pipeline, load: NAME, call: {num_inference_steps: 3, CALL}, out: {size: [16, 16]}}
+"""
+STRANGERS = {"pixart": "use_resolution_binning: false", "flux": "max_sequence_length: 77"}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_pipelines_of_no_known_family_are_called_with_their_own_encoders(tmp_path: Path, name: str) -> None:
+    saved(name, tmp_path)
+    text = STRANGE.replace("NAME", name).replace("CALL", STRANGERS[name])
+    (one,) = planned(text, tmp_path, samples=2, batch=2, on_cpu=False)
+    assert really(text, tmp_path, passes) == {"one": Counter(one.passes)}
+    assert really(text, tmp_path, flops) == {"one": 2 * one.flops}
+    assert one.own_bytes == pytest.approx(really(text, tmp_path, live_bytes)["one"], rel=0.1)
+
+
 def test_a_pipeline_that_cannot_be_rehearsed_is_counted(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def asks(self: Any, *given: Any, **more: Any) -> Any:
         raise RuntimeError("a value is wanted")

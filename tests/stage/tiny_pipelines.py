@@ -229,10 +229,33 @@ def wan() -> Any:
     )  # fmt: skip
 
 
+def pixart() -> Any:
+    """Of no family that is known."""
+    torch.manual_seed(15)
+    network = diffusers.PixArtTransformer2DModel(
+        sample_size=8, num_layers=2, patch_size=2, attention_head_dim=8, num_attention_heads=4, caption_channels=WIDTH,
+        in_channels=4, out_channels=8, cross_attention_dim=32, num_embeds_ada_norm=1000, norm_type="ada_norm_single",
+        norm_elementwise_affine=False,
+    )  # fmt: skip
+    return diffusers.PixArtSigmaPipeline(tokenizer(), t5(), vae(), network, ddim())
+
+
+def flux() -> Any:
+    """Of no family that is known; its guidance is told to the network."""
+    torch.manual_seed(16)
+    network = diffusers.FluxTransformer2DModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
+        joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=(4, 4, 8),
+    )  # fmt: skip
+    codec, scheduler = vae(), diffusers.FlowMatchEulerDiscreteScheduler()
+    codec.register_to_config(shift_factor=0.1)
+    return diffusers.FluxPipeline(scheduler, codec, clip(), tokenizer(begins=True), t5(), tokenizer(), network)
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "if-1": if_base, "if-2": if_super, "x4": x4, "sd": sd_base, "sd-inpaint": sd_inpaint, "sd-x2": sd_x2,
     "sdxl": sdxl_base, "sdxl-refiner": sdxl_refiner, "ltx": ltx_base, "ltx-up": ltx_upsampler,
-    "ltx-refine": ltx_refine, "wan": wan,
+    "ltx-refine": ltx_refine, "wan": wan, "pixart": pixart, "flux": flux,
 }  # fmt: skip
 
 
