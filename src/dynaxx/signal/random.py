@@ -15,6 +15,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import final
 
 import torch
@@ -122,7 +123,7 @@ class Draws:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Four words per block, each of shape `(B, blocks)`."""
         _check_word("draw", draw)
-        ids = torch.tensor(self.ids, dtype=torch.int64).to(device).reshape(-1, 1)
+        ids = _ids_on(self.ids, torch.get_default_device() if device is None else torch.device(device))
         block = torch.arange(-(-math.prod(shape) // 4), device=device).reshape(1, -1)
         zero = torch.zeros_like(block)
         return philox((block, zero + draw, ids, zero), _key(self.seed, self.scope, purpose))
@@ -130,6 +131,13 @@ class Draws:
     def _shaped(self, blocks: Tensor, shape: tuple[int, ...]) -> Tensor:
         """`(B, blocks, 4)` -> `(B, *shape)`, the last block's spare words left out."""
         return blocks.flatten(1)[:, : math.prod(shape)].reshape(len(self.ids), *shape)
+
+
+@lru_cache(maxsize=16)
+def _ids_on(ids: tuple[int, ...], device: torch.device) -> Tensor:
+    """Ids as `(B, 1)` int64, copied to a device once: a copy from step to step would wait for it."""
+    with torch.inference_mode(False):  # what is kept must also serve where gradients are wanted
+        return torch.tensor(ids, dtype=torch.int64).to(device).reshape(-1, 1)
 
 
 def _box_muller(a: Tensor, b: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -38,7 +38,9 @@ class Condition:
 
     def null(self) -> Condition:
         """The same batch asked for nothing."""
-        return self.without(text=True, label=True, field=True)
+        nothing = zip(self._parts, (0, False, -1, 0), strict=True)
+        parts = (None if part is None else torch.full_like(part, none) for part, none in nothing)
+        return Condition(("",) * len(self), *parts)
 
     def without(
         self, *, text: bool | Tensor = False, label: bool | Tensor = False, field: bool | Tensor = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,10 +19,10 @@ def timesteps_of(spec: TimestepsSpec) -> Callable[[Tensor], Tensor]:
     """From `told` levels in [0, 1] (2 / pi atan std) to timesteps, read between the table's entries in ln std."""
     if spec.kind == "flow":
         return lambda level: FLOW_STEPS * _std(level) / (1 + _std(level))
-    logs = _log_stds(spec)
+    on = lru_cache(_log_stds(spec).to)  # copied to a device once: a copy from step to step would wait for it
 
     def timestep(level: Tensor) -> Tensor:
-        table = logs.to(level.device)
+        table = on(level.device)
         log = _std(level).log()
         left = (torch.searchsorted(table, log, right=True) - 1).clamp(0, len(table) - 2)
         share = (log - table[left]) / (table[left + 1] - table[left])
