@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,24 @@ def test_a_list_of_one_device_is_that_device() -> None:
     trace = live.sample(num=2).trace
     assert (trace.device, trace.spread, trace.seats) == ("cpu:0", {}, "")
     assert [event.event for event in trace.events][-1] == "release a"
+
+
+def test_all_gpus_are_taken_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for count, due in ((3, ("cuda:0", "cuda:1", "cuda:2")), (1, ("cuda:0",))):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        runtime = Runtime(spread="auto")
+        assert (runtime.devices, runtime.spreads, str(runtime.on)) == (due, count > 1, "cuda:0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    runtime = Runtime(spread="auto")
+    assert (runtime.devices, runtime.spreads, str(runtime.on)) == ((), False, "cpu")
+
+
+def test_a_stage_that_cannot_be_copied_has_no_replicas() -> None:
+    live = cascade((1,), spread={"a": TWO})
+    live.stages["a"].lock = threading.Lock()  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match=r"stage 'a': has no replicas, .*--devices a=DEVICE"):
+        live.sample(num=4)
 
 
 def test_every_device_holds_its_share_of_the_cap_and_no_more() -> None:

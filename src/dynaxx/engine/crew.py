@@ -16,6 +16,7 @@ from dynaxx.engine.made import Made, Worker, make
 from dynaxx.engine.move import encode_first, move, moved_bytes
 from dynaxx.engine.run import Run
 from dynaxx.engine.seats import Seats, seat_by_name, seat_by_time
+from dynaxx.errors import RunError
 from dynaxx.plan.assign import Spread
 from dynaxx.plan.events import stages_of
 from dynaxx.spec.graph import Node
@@ -112,7 +113,11 @@ class Crew:
 
     def _copy(self, run: Run, name: str, device: str) -> Stage:
         if (name, device) not in self._copies:
-            self._copies[name, device] = deepcopy(run.stages[name])
+            try:
+                self._copies[name, device] = deepcopy(run.stages[name])
+            except TypeError as error:  # a user's class may hold locks, files, connections
+                fix = f"Give it a `__deepcopy__`, or one device: --devices {name}=DEVICE."
+                raise RunError(f"stage {name!r}", f"has no replicas, as it cannot be copied ({error}).", fix) from error
         return self._copies[name, device]
 
 
