@@ -1,4 +1,4 @@
-"""How near two workers, each with one stage and the batches passing through, come to the bound sum(t) / max(t)."""
+"""How near two workers with a stage each, and three with a replica, come to the most that batches can pass through."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
+from dynaxx.plan.assign import Load, bottleneck_s
 from dynaxx.spec.files import parse
 from dynaxx.stage.stage import Request
 
@@ -20,6 +21,9 @@ BATCHES, BATCH = 16, 2
 SHARES = {"base": 1.0, "up": 0.8}
 """How long the stages take, relative to each other."""
 SPREAD = {"base": ("cpu:0",), "up": ("cpu:1",)}
+UNEVEN = {"base": 0.5, "up": 1.0}
+"""The same where one stage deserves a replica."""
+THREE = ("cpu:0", "cpu:1", "cpu:2")
 
 
 class Busy:
@@ -42,32 +46,47 @@ class Busy:
         """It holds nothing."""
 
 
-def cascade(seconds: float, *, computes: bool, spread: bool) -> Cascade:
-    """Two stages, on one worker or on two."""
-    options = {name: {"seconds": share * seconds, "computes": computes} for name, share in SHARES.items()}
+def cascade(seconds: float, shares: dict[str, float], *, computes: bool, spread: Any = None) -> Cascade:
+    """Two stages, on one worker or on several."""
+    options = {name: {"seconds": share * seconds, "computes": computes} for name, share in shares.items()}
     stage = {"kind": "custom", "target": "pipelined:Busy"}
     base = stage | {"name": "base", "role": "base", "options": options["base"], "out": {"size": [4, 4]}}
     up = stage | {"name": "up", "role": "bridge", "from": "base", "options": options["up"], "out": {"scale": 2}}
-    runtime = Runtime(device="cpu", batch_size=BATCH, spread=SPREAD if spread else None)
+    runtime = Runtime(device="cpu", batch_size=BATCH, spread=spread)
     return Cascade.from_spec(parse({"name": "two", "stages": [base, up]}), runtime=runtime)
 
 
 def measure(seconds: float, batches: int, repeats: int, *, computes: bool) -> list[timing.Result]:
-    """One worker and two in turn; what each stage takes is read from the trace of the single worker."""
-    one, two = (cascade(seconds, computes=computes, spread=spread) for spread in (False, True))
+    """One worker and several in turn; what each stage takes is read from the trace of the single worker.
+
+    Three workers are never asked to compute, as hardly a machine has cores for them; they choose who holds what.
+    """
+    share, speed, bound = gains(seconds, batches, repeats, SHARES, SPREAD, computes=computes)
+    replicas, *_ = gains(seconds, batches, repeats, UNEVEN, THREE, computes=False)
+    return [
+        timing.median("share_of_bound", share, "1", target=0.85),
+        timing.median("speed_vs_one_worker", speed, "1", peer=statistics.median(bound)),
+        timing.median("share_of_bound_replicas", replicas, "1", target=0.85),
+    ]
+
+
+def gains(
+    seconds: float, batches: int, repeats: int, shares: dict[str, float], spread: Any, *, computes: bool
+) -> tuple[list[float], list[float], list[float]]:
+    """The share of the bound that several workers reach, their speed over one, and the bound, by repetition."""
+    one, several = (cascade(seconds, shares, computes=computes, spread=devices) for devices in (None, spread))
     bounds: list[float] = []
 
-    def alone() -> None:
-        nodes = one.sample(num=batches * BATCH).trace.nodes
-        bounds.append(sum(node.latency_s for node in nodes) / max(node.latency_s for node in nodes))
+    held = several.sample(num=batches * BATCH).trace.spread
 
-    times = timing.alternate({"one": alone, "two": lambda: two.sample(num=batches * BATCH)}, repeats)
-    speed = [a / b for a, b in zip(times["one"], times["two"], strict=True)]
-    shares = [gain / bound for gain, bound in zip(speed, bounds[-repeats:], strict=True)]
-    return [
-        timing.median("share_of_bound", shares, "1", target=0.85),
-        timing.median("speed_vs_one_worker", speed, "1", peer=statistics.median(bounds)),
-    ]
+    def alone() -> None:
+        loads = {node.stage: Load(node.latency_s, None) for node in one.sample(num=batches * BATCH).trace.nodes}
+        bounds.append(sum(load.latency_s for load in loads.values()) / bottleneck_s(loads, held))
+
+    times = timing.alternate({"one": alone, "several": lambda: several.sample(num=batches * BATCH)}, repeats)
+    speed = [a / b for a, b in zip(times["one"], times["several"], strict=True)]
+    last = bounds[-repeats:]
+    return [gain / bound for gain, bound in zip(speed, last, strict=True)], speed, last
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def figures(name: str, *words: str) -> dict[str, float]:
 
 def test_pipelined() -> None:
     found = figures("pipelined", "--wait")
-    assert set(found) == {"share_of_bound", "speed_vs_one_worker"}
+    assert set(found) == {"share_of_bound", "speed_vs_one_worker", "share_of_bound_replicas"}
     assert found["speed_vs_one_worker"] > 1.2
 
 
