@@ -16,11 +16,9 @@ import yaml
 from torch import nn
 
 from dynaxx.errors import UsageError
-from dynaxx.plan.growth import Scale
-from dynaxx.plan.kernels import RealKernels
+from dynaxx.plan.evaluated import evaluated
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.choose import Clock, clock_for
-from dynaxx.plan.tracker import Tracker
 from dynaxx.stage.pipeline.bare import bare_network, evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
@@ -107,13 +105,4 @@ def _stage(stage: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def one_evaluation(network: nn.Module, size: tuple[int, ...]) -> Profile:
     """One evaluation of one sample, in the network's number format."""
-    tracker, weights = Tracker(Scale(len(size), 1, fixed=size)), list(network.parameters())
-    for p in weights:
-        tracker.hold(p)
-    run = evaluation(network, SAMPLES, size)
-    with torch.no_grad(), RealKernels(), tracker:
-        run()
-    tracker.heights.tensors.add(tracker.held())
-    held, dtype = sum(p.numel() * p.itemsize for p in weights), str(weights[0].dtype).removeprefix("torch.")
-    count, heights = sum(p.numel() for p in weights), tracker.heights.undominated()
-    return Profile(tracker.scale, count, held, heights, (), {1: tracker.ops}, dtype)
+    return evaluated(network, evaluation(network, SAMPLES, size), size)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dynaxx.metrics.student import t_quantile
 from dynaxx.plan.time.clock import Fit, ProbedClock, Sums
 from dynaxx.plan.time.features import Point
+from dynaxx.plan.time.half_timing import half_networks, halves, learned
 from dynaxx.plan.time.interval import LEAST_SPREAD, Z90
 from dynaxx.plan.time.networks import trials
 from dynaxx.plan.time.observed import Observed
@@ -28,13 +29,16 @@ from dynaxx.plan.time.probes import probes
 from dynaxx.plan.time.residual import DRIFT, FEW, Residual, coordinates, drift_of
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
+from dynaxx.plan.time.transfer_probe import transfer_of
 from dynaxx.store.cache import cache_folder, recall, remember
 
 BUDGET_S = 60.0
 """A calibration ends within this; what was not probed by then is told from what was."""
 NETWORKS_SHARE = 0.6
 """Of the budget; the rest is for single operations."""
-FORMAT = 5
+HALVES_SHARE, HALVED_SHARE = 0.02, 0.012
+"""Of the budget, for operations and for networks in half precision."""
+FORMAT = 6
 MOST_S = 0.15
 """A network that is told to take longer is not timed: in the same time several others say more."""
 USUAL = {"sample": Fit(), "train": Fit(weight_s=3e-9)}
@@ -66,10 +70,13 @@ def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Tol
     def used() -> float:
         return (time.perf_counter() - start) / budget_s
 
-    clock = ProbedClock(machine_name(device), _surfaces(device, used, on_probe))
+    surfaces = _surfaces(device, used, on_probe)
+    half = halves(device, surfaces, budget_s=HALVES_SHARE * budget_s)
+    clock = ProbedClock(machine_name(device), surfaces, halves=half, transfer=transfer_of(device))
+    halved = half_networks(clock, device, budget_s=HALVED_SHARE * budget_s)
     timed, drift = _networks(clock, device, used, on_probe)
-    fits = {mode: _learned(timed[mode], usual, drift) for mode, usual in USUAL.items()}
-    return ProbedClock(clock.name, clock.surfaces, fits["sample"], fits["train"])
+    sample, train = (_learned(timed[mode], usual, drift) for mode, usual in USUAL.items())
+    return learned(replace(clock, sample=sample, train=train), halved)
 
 
 def _networks(

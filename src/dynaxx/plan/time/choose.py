@@ -11,6 +11,7 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.calibrate import calibrated
 from dynaxx.plan.time.devices import device_named
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
 
 HERE = ("cpu", "cuda")
@@ -22,6 +23,10 @@ class Clock(Protocol):
     @property
     def name(self) -> str:
         """The device."""
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """How fast weights come to it; None where nobody says."""
 
     def knows(self, profile: Profile) -> bool:
         """Whether it can tell the time of work in the profile's number format."""

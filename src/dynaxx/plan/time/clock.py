@@ -13,9 +13,11 @@ import numpy as np
 from dynaxx.plan.growth import evaluate
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.features import SHAPED, Point, group_of, is_alone, point_of, weights_of
+from dynaxx.plan.time.halves import Half
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.residual import Residual, coordinates
 from dynaxx.plan.time.surface import Surface
+from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
 
 FALLBACK = "pointwise"
@@ -75,6 +77,11 @@ def is_training(work: Mapping[OpKey, int]) -> bool:
     return any("_back" in kind for kind, *_ in work)
 
 
+def calls_of(work: Mapping[OpKey, int]) -> float:
+    """How often convolutions, products and attention are called."""
+    return float(sum(n for (kind, *_), n in work.items() if kind in SHAPED))
+
+
 def bin_of(group: str) -> str:
     """Which share a group of operations has."""
     if group.endswith("-alone"):
@@ -87,12 +94,17 @@ def bin_of(group: str) -> str:
 @final
 @dataclass(frozen=True)
 class ProbedClock:
-    """A machine that was calibrated: surfaces per group of operations, a fit each for sampling and for training."""
+    """A machine that was calibrated: surfaces per group of operations, a fit each for sampling and for training.
+
+    `halves` say by number format how much longer work takes in half precision, `transfer` how fast weights come.
+    """
 
     name: str
     surfaces: Mapping[str, Surface]
     sample: Fit = field(default_factory=Fit)
     train: Fit = field(default_factory=Fit)
+    halves: Mapping[str, Half] = field(default_factory=dict)
+    transfer: Transfer | None = None
 
     @property
     def on_cpu(self) -> bool:
@@ -101,12 +113,14 @@ class ProbedClock:
 
     def knows(self, profile: Profile) -> bool:
         """Whether work in the profile's number format was timed."""
-        return profile.dtype == "float32"
+        return profile.dtype == "float32" or profile.dtype in self.halves
 
     def seconds(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Interval:
         """How long the operations of a stage take at a batch and a size."""
-        fit = self.train if is_training(work) else self.sample
-        return fit.told(self.sums(profile, work, batch, size), batch, size)
+        fit, sums = self.train if is_training(work) else self.sample, self.sums(profile, work, batch, size)
+        if profile.dtype in self.halves:
+            return self.halves[profile.dtype].told(fit.seconds(sums), calls_of(work))
+        return fit.told(sums, batch, size)
 
     def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:
         """What a stage's operations take, each alone, by what they are; how many they are; weights read, or trained."""
@@ -119,10 +133,14 @@ class ProbedClock:
         total = dict.fromkeys(BINS, 0.0)
         for group, points in found.items():
             if group:
-                each = self.surfaces[group].at(np.array([point for point, _ in points]))
+                at = np.array([point for point, _ in points])
+                each = self.surfaces[group].at(at)
+                if profile.dtype != "float32":
+                    each = each * self.halves[profile.dtype].of(group).at(at)
                 total[bin_of(group)] += float(each @ np.array([n for _, n in points]))
         read = sum(n * weights_of(kind, shape) for (kind, shape, *_), n in work.items())
         calls, weights = float(sum(work.values())), float(profile.parameters if is_training(work) else read)
+        weights *= 1.0 if profile.dtype == "float32" else 0.5  # as many bytes are read
         return total["conv"], total["alone"], total["attention"], total["moving"], calls, weights
 
     def _group(self, kind: str, shape: tuple[int, ...], rank: int, *, alone: bool) -> str:
@@ -139,10 +157,16 @@ class ProbedClock:
     def to_json(self) -> dict[str, Any]:
         """The clock as plain data."""
         fits = {name: fit.to_json() for name, fit in (("sample", self.sample), ("train", self.train))}
-        return {"name": self.name, "surfaces": {n: s.to_json() for n, s in self.surfaces.items()}, **fits}
+        halves = {dtype: half.to_json() for dtype, half in self.halves.items()}
+        surfaces = {name: surface.to_json() for name, surface in self.surfaces.items()}
+        transfer = None if self.transfer is None else self.transfer.to_json()
+        return {"name": self.name, "surfaces": surfaces, **fits, "halves": halves, "transfer": transfer}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProbedClock:
         """The clock that `to_json` wrote."""
         surfaces = {name: Surface.of(**found) for name, found in data["surfaces"].items()}
-        return cls(data["name"], surfaces, Fit.from_json(data["sample"]), Fit.from_json(data["train"]))
+        halves = {dtype: Half.from_json(found) for dtype, found in data["halves"].items()}
+        sample, train = (Fit.from_json(data[mode]) for mode in ("sample", "train"))
+        transfer = None if data["transfer"] is None else Transfer.from_json(data["transfer"])
+        return cls(data["name"], surfaces, sample, train, halves, transfer)

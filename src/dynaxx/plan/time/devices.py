@@ -14,6 +14,7 @@ from dynaxx.errors import UsageError
 from dynaxx.plan.growth import evaluate
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
 
 FILE = Path(__file__).with_name("devices.yaml")
@@ -25,6 +26,8 @@ REACHED = 0.4
 """The share of its peak that a network's work is taken to reach. An assumption, which a calibration replaces."""
 LAUNCH_S = 8e-6
 """Of one kernel from Python. An assumption, as above."""
+PINNED, PAGEABLE = 0.8, 0.25
+"""The shares of its link that copies from page-locked and from other memory reach. Assumptions, as above."""
 
 
 @final
@@ -33,7 +36,8 @@ class Device:
     """A device as its maker describes it: dense peaks by number format, without sparsity; `source` names what was read.
 
     The peak of float32 is that of matrix units (TF32) where they do float32 work, else of vector units. A format
-    without a peak has no matrix units, and nothing tells how fast it would be.
+    without a peak has no matrix units, and nothing tells how fast it would be. The link is one direction of that to the
+    host.
     """
 
     name: str
@@ -47,6 +51,11 @@ class Device:
     def memory_bytes(self) -> float:
         """Its memory."""
         return self.memory_gib * GIB
+
+    @property
+    def transfer(self) -> Transfer:
+        """How fast weights come over its link; the disk of its host is anybody's guess."""
+        return Transfer(PAGEABLE * self.link_bytes_s, PINNED * self.link_bytes_s, None, self.memory_bytes, SPREAD)
 
     def knows(self, profile: Profile) -> bool:
         """Whether the peak of the profile's number format is published."""

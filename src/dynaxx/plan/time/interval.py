@@ -34,3 +34,8 @@ class Interval:
     def plus(self, other: Interval) -> Interval:
         """One after the other, wrong in the same direction."""
         return Interval(self.value + other.value, self.low + other.low, self.high + other.high)
+
+    def beyond(self, other: Interval) -> Interval:
+        """What is left of it once the other is over, both having begun together; they are wrong independently."""
+        lefts = (self.value - other.value, self.low - other.high, self.high - other.low)
+        return Interval(*(max(0.0, left) for left in lefts))

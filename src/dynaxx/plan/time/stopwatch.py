@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -14,13 +15,17 @@ LONG_S = 5e-3
 """One call that takes longer than this is timed once more, no oftener."""
 
 
-def seconds_of(work: Callable[[], object], device: torch.device, *, runs: int = RUNS) -> float:
-    """The best of a few runs after a first one: neighbours only slow down.
+def seconds_of(
+    work: Callable[[], object], device: torch.device, *, runs: int = RUNS, slow_s: float = math.inf
+) -> float:
+    """The best of a few runs after a first one: neighbours only slow down. A slow one is not run again.
 
     A single thread on a CPU is timed by the processor time it got, which on a machine of its own is the same.
     """
     work()
     first = _timed(work, 1, device)
+    if first > slow_s:
+        return first
     calls = max(1, min(50, int(LEAST_S / max(first, 1e-7))))
     again = min(_timed(work, calls, device) for _ in range(1 if first > LONG_S else runs))
     return min(first, again)
