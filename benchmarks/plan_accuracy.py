@@ -7,7 +7,8 @@ trained. `allocator_error`: the same for all that torch's CPU allocator gives ou
 `resident_error`: the same for the growth of the resident set of a process of its own, the plan being the peak and what
 the least stage takes.
 `time_error`: the median of |plan - clock| / clock after a calibration; `interval_coverage`: the share of 90% intervals
-that hold; `half_width`: their median half-width. Peers: the rules of accelerate's estimator (`peer`), and torch's
+that hold; `half_width`: their median half-width; `half_time_error` and `half_coverage`: the same of networks as in
+pretrained pipelines, in half precision. Peers: the rules of accelerate's estimator (`peer`), and torch's
 MemTracker under fake tensors on a few of the same stages. (Torch's time estimator needs a GPU.) Of a full run 40% of
 the time at most is for memory and half for time; `n` says how many stages and modes that were.
 """
@@ -29,6 +30,7 @@ from typing import Any, NamedTuple
 
 import timing
 from drawn_stages import CPU, Setting, large, settings, tiny, work_of
+from half_stages import evaluations
 from meter import held
 
 from dynaxx.cli.allocator import keep_freed_memory
@@ -253,6 +255,16 @@ def cascade_times(clock: ProbedClock, count: int, repeats: int, seed: int, let: 
     return found
 
 
+def half_times(clock: ProbedClock, count: int, repeats: int, seed: int) -> list[Told]:
+    """Networks of pretrained pipelines in half precision; none is run that is told to take longer than a second."""
+    found = list[Told]()
+    for one in evaluations(count, seed):
+        told = clock.seconds(one.profile, one.profile.evaluations[1], 1, one.size)
+        if told.value < 1.0:
+            found.append(Told(told, [seconds_of(one.run, CPU, runs=1) for _ in range(repeats)]))
+    return found
+
+
 def times(count: int, cascades: int, repeats: int, budget_s: float, seed: int, let: Within) -> list[timing.Result]:
     """Errors of time after a calibration."""
     keep_freed_memory()  # as commands do: else buffers cost less and less while a process gets older
@@ -262,11 +274,14 @@ def times(count: int, cascades: int, repeats: int, budget_s: float, seed: int, l
     told = cascade_times(clock, cascades, repeats, seed, let) + stage_times(clock, count, repeats, seed, let)
     widths = [(one.plan.high - one.plan.low) / 2 / one.plan.value for one in told]
     noise = statistics.median(one.repeating for one in told)
+    half = half_times(clock, max(4, count // 4), repeats, seed)
     return [
         timing.median("time_error", [one.error for one in told], "", target=max(0.15, 1.5 * noise)),
         mean("interval_coverage", [one.held for one in told], target=0.85),
         timing.median("half_width", widths, "", target=0.20),
         timing.median("repeating", [one.repeating for one in told], ""),
+        timing.median("half_time_error", [one.error for one in half], ""),
+        mean("half_coverage", [one.held for one in half], target=0.85),
         timing.Result("calibration_s", took, "s", took, took, 1, target=60.0),
     ]
 

@@ -119,7 +119,7 @@ class ProbedClock:
         """How long the operations of a stage take at a batch and a size."""
         fit, sums = self.train if is_training(work) else self.sample, self.sums(profile, work, batch, size)
         if profile.dtype in self.halves:
-            return self.halves[profile.dtype].told(fit.seconds(sums), calls_of(work))
+            return self.halves[profile.dtype].told(fit.seconds(sums), calls_of(work), least=fit.spread)
         return fit.told(sums, batch, size)
 
     def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:

@@ -74,9 +74,9 @@ class Half:
         """The ratio of the group that is most like this one: of its class first, then by axes, kernel and layout."""
         return self.ratios[max(self.ratios, key=lambda name: _alike(name, group))]
 
-    def told(self, seconds: float, calls: float) -> Interval:
-        """What a stage takes whose operations come to so many seconds."""
-        return Interval.around(self.times * seconds + self.call_s * calls, self.spread)
+    def told(self, seconds: float, calls: float, *, least: float = 0.0) -> Interval:
+        """What a stage takes whose operations come to so many seconds, `least` being float32's own spread."""
+        return Interval.around(self.times * seconds + self.call_s * calls, max(self.spread, least))
 
     def learned(self, rows: Sequence[tuple[float, float, float]]) -> Half:
         """Set right by networks: what is told of each, its calls, and the seconds it really took.
