@@ -15,7 +15,7 @@ from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.surface import REACH, SURE, Numbers, Surface, likeness
 
 USUAL_SPREAD = 0.3
-"""What networks in half precision usually leave open, in logarithms. Of a hundred networks on one server CPU, beside neighbours."""
+"""What half precision usually leaves open, in logarithms. Of a hundred networks on one server CPU, and neighbours."""
 COUNTS = 4
 """Networks that the usual spread counts as."""
 NOISE, LOOSE = 0.15, (0.5, 1e-4)
