@@ -102,7 +102,7 @@ class Held:
         if self.pipe is None or (missing and not encoder_names(self.pipe)):
             self.pipe = self._opened(encoders=bool(missing) or not encodes)
         if missing and family is not None:
-            with refusals(self.spec.name):
+            with refusals(self.spec.name, device):
                 encoded = encode_prompts(self.pipe, family, self.spec.call, missing, device)
             self.texts.keep(self.key, missing, encoded)
         for encoder in encoder_names(self.pipe) if encodes else ():

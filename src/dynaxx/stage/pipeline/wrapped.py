@@ -192,9 +192,9 @@ class Wrapped:
         """Call the pipeline.
 
         Raises:
-            RunError: if it refuses what it is called with.
+            RunError: if it refuses what it is called with, or its device fails.
         """
-        with refusals(self.spec.name):
+        with refusals(self.spec.name, self.pipe._execution_device):
             return self.pipe(**given)
 
     def _ask_aside(self, given: Mapping[str, Any]) -> Any:
@@ -209,7 +209,8 @@ class Wrapped:
     def _pull(self, request: Request, given: Mapping[str, Any]) -> None:
         """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
         moves = self.held.master is not None
-        found = self._tried.pull(self.pipe, lambda: self._ask_aside(given), request.levers, moves=moves)
+        with refusals(self.spec.name, request.device):
+            found = self._tried.pull(self.pipe, lambda: self._ask_aside(given), request.levers, moves=moves)
         if found and self.held.master is not None:
             self.held.master.lay_out()
 

@@ -1,0 +1,35 @@
+"""Errors that come of a device, not of what it was asked for: it failed, or has no kernel for it."""
+
+from __future__ import annotations
+
+import torch
+
+from dynaxx.errors import RunError
+from dynaxx.stage.memory import ran_out
+
+FAILED = (
+    "CUDA error", "CUDA driver error", "HIP error", "MPS backend", "cuDNN", "CUDNN_STATUS", "CUBLAS_STATUS",
+    "CUSOLVER_STATUS", "CUSPARSE_STATUS", "CUFFT", "cuFFT error", "NCCL", "device-side assert",
+)  # fmt: skip
+"""What the messages of drivers and libraries say; torch has a class for some of them, and not in every version."""
+LACKS = ("not implemented for '", "Could not run 'aten::", "no kernel image")
+
+
+def device_error(error: BaseException, stage: str, device: object) -> RunError | None:
+    """The error of a stage that its device is the cause of, with the way out; None for others, and for memory."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if ran_out(error) or not isinstance(error, RuntimeError):
+        return None
+    if any(words in said for words in LACKS):
+        fix = "Give the stage `dtype: float32`, leave out what asks for it in `call`, or name another --device."
+        return RunError(f"stage {stage!r}", f"device {device} has no kernel for it ({_first_sentence(said)}).", fix)
+    if isinstance(error, getattr(torch, "AcceleratorError", ())) or any(words in said for words in FAILED):
+        fix = (
+            "Begin anew: this process cannot use it any more. CUDA_LAUNCH_BLOCKING=1 shows where; or use --device cpu."
+        )
+        return RunError(f"stage {stage!r}", f"device {device} failed ({said}).", fix)
+    return None
+
+
+def _first_sentence(said: str) -> str:
+    return said.split(". ")[0]
