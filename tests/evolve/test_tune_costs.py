@@ -108,6 +108,19 @@ def test_pipelines_cost_every_step_of_their_call(tmp_path):
     assert evaluations["one"] == 6
 
 
+def test_a_pipelines_work_follows_the_steps_of_its_call(tmp_path):
+    for name in ("if-1", "if-2", "x4"):
+        saved(name, tmp_path)
+    files = [tmp_path / name for name in ("short.yaml", "long.yaml")]
+    for file, steps in zip(files, (3, 6), strict=True):
+        file.write_text(IF.replace("num_inference_steps: 3}", f"num_inference_steps: {steps}}}"))
+    short, long = (Cascade.from_pretrained(file) for file in files)
+    costs = Costs(short)
+    found = [costs.of(cascade).by_stage for cascade in (short, long)]
+    assert found[1]["one"] == pytest.approx(2 * found[0]["one"], rel=0.01)
+    assert found[1]["two"] == found[0]["two"]
+
+
 def test_half_of_the_work_where_nothing_is_said():
     assert Bound.of(None, None) == Bound(0.5)
     assert Bound.of(None, 0.2) == Bound(None, 0.2)

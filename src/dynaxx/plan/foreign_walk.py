@@ -23,7 +23,7 @@ from dynaxx.spec.facts import ENCODERS, NETWORKS, Facts
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.condition import Condition
-from dynaxx.stage.pipeline.blank import blank_stage
+from dynaxx.stage.pipeline.blank import blank_stage, quiet
 from dynaxx.stage.stage import Request
 
 Passes = dict[int, int]
@@ -51,7 +51,7 @@ def foreign_walk(node: Node, root: Path | None, facts: Facts, parts: Mapping[str
         spec=stage.spec, grid=node.grid, inputs=_inputs(node, batch), condition=Condition(("",) * batch),
         draws=Draws(0, "rehearsal", tuple(range(batch))), device=META, stop_std=node.stop_std,
     )  # fmt: skip
-    with torch.no_grad(), RealKernels(), tracker, Memoryless():
+    with quiet(), torch.no_grad(), RealKernels(), tracker, Memoryless():
         answer = stage.run(request)
     tracker.heights.add(_encoders(parts, tracker.scale) if facts.family else Heights())
     work, heights = _work(tracker, echoes), tracker.heights

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dynaxx.errors import DynaxxError, RunError
+from dynaxx.noise.denoiser import Condition, Input
+from dynaxx.noise.level import Level
 from dynaxx.plan.echo import Echo, Echoes
 from dynaxx.plan.growth import BATCH, Scale
 from dynaxx.plan.kernels import RealKernels, recomputed
@@ -21,7 +24,10 @@ from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import DenoisingStage, StageSpec
 from dynaxx.spec.training import TrainingSpec
 from dynaxx.stage.build import build_bare
+from dynaxx.stage.denoise import run_denoiser
 from dynaxx.stage.diffusion import Diffusion
+from dynaxx.stage.empirical import Empirical
+from dynaxx.stage.gaussian import Gaussian
 from dynaxx.stage.layout import lay_out
 from dynaxx.stage.regression import Regression
 from dynaxx.stage.stage import Request, Stage
@@ -29,6 +35,9 @@ from dynaxx.stage.streaming import follow_blocks
 
 Mode = Literal["sample", "train", "stream"]
 """`stream` samples with weights that come to a device of its own block by block."""
+Exact = Gaussian | Empirical
+Evaluated = Diffusion | Gaussian | Empirical
+"""Stages whose walk evaluates one and the same thing again and again."""
 STEPS = 3
 """A first step, one between, and a last one: what all walks are made of."""
 
@@ -47,9 +56,9 @@ def rehearse(node: Node, asks: ConditionSpec, scale: Scale, *, mode: Mode, stage
         if mode == "stream":
             return _streamed(found, given)
         profile = _sampled(found, given)
-        if stage is None and sometimes_guided(node.stage):  # outside the interval the network sees one copy
+        if isinstance(found, Evaluated) and sometimes_guided(node.stage):  # outside the interval one copy is seen
             plain = replace(node, stage=_unguided(node.stage))
-            alone = _sampled(build_bare(plain, asks, given.grid), StandIn(plain, asks, scale))
+            alone = _sampled(stage or build_bare(plain, asks, given.grid), StandIn(plain, asks, scale))
             profile = replace(profile, evaluations={**alone.evaluations, **profile.evaluations})
         return profile
     except DynaxxError:
@@ -83,25 +92,36 @@ def _walked(stage: Stage, given: StandIn, tracker: Tracker, weights: Sequence[to
     inputs, condition = given.inputs(), given.condition()
     for x in (*weights, *tensors_of(inputs, condition)):
         tracker.hold(x)
-    echoes = _echoed(stage, tracker)
+    exact = isinstance(stage, Exact)
+    echoes = Echoes(tracker, passed=1 if exact else 0)
     request = Request(
         spec=_short(given.node.stage), grid=given.grid, inputs=inputs, condition=condition, draws=DRAWS,
         device=META, on_step=lambda step: tracker.mark(),
     )  # fmt: skip
     with torch.no_grad(), RealKernels(), tracker:
-        answer = stage.run(request)
+        answer = _run(stage, request, echoes)
     tracker.hold(answer)
     tracker.mark()
+    if exact:  # what is left of the first evaluation makes tables
+        tracker.parts[0] -= sum(echoes.ops.values(), Counter())
     evaluations: dict[int, Part] = {rows // BATCH: ops for (rows, _), ops in echoes.ops.items()}
     return _profile(tracker, weights, tracker.parts, evaluations)
 
 
-def _echoed(stage: Stage, tracker: Tracker) -> Echoes:
-    """What comes of the stage's network, wrapped so that only its first evaluation is let through."""
-    echoes = Echoes(tracker)
+def _run(stage: Stage, request: Request, echoes: Echoes) -> Tensor:
+    """The stage's run, with echoes in the place of what it evaluates at every step: a network, or an exact answer."""
+    if isinstance(stage, Exact):
+        assert isinstance(request.spec, DenoisingStage)
+        answer = stage.denoiser(request.grid)
+
+        def denoise(x_t: Tensor, level: Level, inputs: Mapping[str, Input], condition: Condition) -> Tensor:
+            x_hat: Tensor = echoes.of((len(x_t), None), lambda: answer(x_t, level, inputs, condition))
+            return x_hat
+
+        return run_denoiser(request.spec, denoise, request)
     if isinstance(stage, Diffusion):
         stage.denoiser = replace(stage.denoiser, network=Echo(stage.denoiser.network, echoes))
-    return echoes
+    return stage.run(request)
 
 
 def sometimes_guided(spec: StageSpec) -> bool:

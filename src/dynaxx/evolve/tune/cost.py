@@ -18,7 +18,7 @@ from dynaxx.plan.told import Teller
 from dynaxx.plan.walk import evaluations, network_calls, steps_of
 from dynaxx.plan.wrapped import evaluations_of, wrapped
 from dynaxx.spec.graph import Node, nodes
-from dynaxx.spec.stage import DenoisingStage, PipelineStage
+from dynaxx.spec.stage import DenoisingStage, PipelineStage, StageSpec
 
 Unit = Literal["FLOPs", "evaluations"]
 
@@ -130,7 +130,10 @@ class Costs:
 
     def _profile(self, node: Node) -> Profile | str:
         """What the node takes, or why the plan cannot tell."""
-        stage, way = node.stage, None
+        stage: StageSpec = node.stage
+        way: object = None
+        if isinstance(stage, PipelineStage):
+            way = stage.model_dump_json()  # its call is rehearsed as a whole
         if isinstance(stage, DenoisingStage):
             solver = stage.solver
             guided = solver.guided.scale not in (0, 1), sometimes_guided(stage)

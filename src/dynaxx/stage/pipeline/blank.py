@@ -43,7 +43,7 @@ def blank_stage(
         ours = isinstance(kind, list) and "scheduler" not in name and not (encodes and name.startswith("tokenizer"))
         left_out = name in spared or (name.startswith(TEXT_PARTS) and not encodes)
         have |= {name: None if left_out else parts.get(name)} if ours else {}
-    with _quiet():
+    with quiet():
         stage.held.pipe = open_pipeline(stage.spec, root, have=have)
     _answer_at_once(stage.held.pipe)
     if facts.family is not None and facts.family.embeds:
@@ -52,8 +52,8 @@ def blank_stage(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without a bar for what takes no time, and words about parts of a pipeline's own."""
+def quiet() -> Iterator[None]:
+    """Without diffusers' bars and warnings: nothing is loaded, and nothing drawn."""
     from diffusers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
