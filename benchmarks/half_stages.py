@@ -12,7 +12,8 @@ from torch import nn
 
 from dynaxx.plan.evaluated import evaluated
 from dynaxx.plan.profile import Profile
-from dynaxx.stage.pipeline.bare import bare_network, evaluation
+from dynaxx.stage.pipeline.bare import bare_network
+from dynaxx.stage.pipeline.evaluation import evaluation
 
 FORMATS = ("bfloat16", "float16")
 

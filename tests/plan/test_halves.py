@@ -22,7 +22,8 @@ from dynaxx.plan.time.half_timing import FORMATS, MOST_S, halves
 from dynaxx.plan.time.halves import USUAL_SPREAD, Half, Ratio
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
-from dynaxx.stage.pipeline.bare import bare_network, evaluation
+from dynaxx.stage.pipeline.bare import bare_network
+from dynaxx.stage.pipeline.evaluation import evaluation
 
 CPU = torch.device("cpu")
 

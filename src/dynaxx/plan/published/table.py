@@ -19,7 +19,9 @@ from dynaxx.errors import UsageError
 from dynaxx.plan.evaluated import evaluated
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.choose import Clock, clock_for
-from dynaxx.stage.pipeline.bare import bare_network, evaluation
+from dynaxx.spec.grid import by_x
+from dynaxx.stage.pipeline.bare import bare_network
+from dynaxx.stage.pipeline.evaluation import evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
 FILE = Path(__file__).with_name("pipelines.yaml")
@@ -96,7 +98,7 @@ def _stage(stage: Mapping[str, Any], place: str) -> dict[str, Any]:
     profile = one_evaluation(network, size)
     flops, peak = profile.flops(profile.evaluations[1], SAMPLES, size), profile.peak_bytes(SAMPLES, size, on_cpu=False)
     return {
-        "name": stage["name"], "grid": f"{stage['network']['in_channels']}x{size[0]}x{size[1]}",
+        "name": stage["name"], "grid": by_x((stage["network"]["in_channels"], *size)),
         "parameters": profile.parameters, "weights_bytes": profile.weights, "flops_per_evaluation": flops,
         "peak_bytes": peak, "dtype": profile.dtype, "size": list(size), "profile": profile.to_json(),
         "source": stage["source"], "converted": bool(stage.get("converted")),

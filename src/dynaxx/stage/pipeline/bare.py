@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dynaxx.errors import SpecError
-
-TIME_IDS = {2816: 6, 2560: 5}
-"""How many sizes and scores are told beside a pooled text of 1280, by the width of both (arXiv 2307.01952)."""
-TOKENS = 77
 
 
 def bare_network(config: Mapping[str, Any], place: str, library: str = "diffusers") -> nn.Module:
@@ -92,32 +88,3 @@ def call_default(pipeline: str, argument: str) -> Any:
     found: Any = getattr(diffusers, pipeline, None)
     said = None if found is None else inspect.signature(found.__call__).parameters.get(argument)
     return None if said is None or said.default is inspect.Parameter.empty else said.default
-
-
-def evaluation(network: nn.Module, batch: int, size: tuple[int, ...]) -> Callable[[], Tensor]:
-    """One evaluation of a denoising network on a grid of `size`, with all that its configuration asks for."""
-    config: Any = network.config
-    like = next(network.parameters())
-    x = like.new_zeros(batch, config["in_channels"], *size)
-    text = like.new_zeros(batch, TOKENS, _text_width(config))
-    given: dict[str, Any] = {"encoder_hidden_states": text, "return_dict": False}
-    if config.get("num_class_embeds") or config.get("class_embed_type") == "timestep":
-        given["class_labels"] = torch.zeros(batch, dtype=torch.int64, device=like.device)
-    if config.get("time_cond_proj_dim"):
-        given["timestep_cond"] = like.new_zeros(batch, config["time_cond_proj_dim"])
-    if config.get("addition_embed_type") == "text_time":
-        width = config["projection_class_embeddings_input_dim"]
-        count = TIME_IDS.get(width, 6)
-        pooled = width - count * config["addition_time_embed_dim"]
-        told = like.new_zeros(batch, count)
-        given["added_cond_kwargs"] = {"text_embeds": like.new_zeros(batch, pooled), "time_ids": told}
-
-    def run() -> Tensor:
-        answer: Tensor = network(x, torch.zeros(batch, device=like.device), **given)[0]
-        return answer
-
-    return run
-
-
-def _text_width(config: Any) -> int:
-    return int(config.get("encoder_hid_dim") or config["cross_attention_dim"])

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from dynaxx.spec.facts import Facts
 from dynaxx.spec.families import Family
 from dynaxx.spec.stage import PipelineStage
-from dynaxx.stage.pipeline.bare import TOKENS, call_default
+from dynaxx.stage.pipeline.bare import call_default
+from dynaxx.stage.pipeline.evaluation import TOKENS
 from dynaxx.stage.pipeline.held import EXPERTS
 from dynaxx.stage.pipeline.open import dtype_of, open_pipeline
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Rows, prompt_arguments
