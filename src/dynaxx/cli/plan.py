@@ -38,7 +38,7 @@ Calibrate = Annotated[
 ]
 Prices = Annotated[bool, typer.Option("--prices", help="Put prices where you can edit them.")]
 Pretrained = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A published pipeline instead: sdxl, sd-x4, wan-2.2-a14b, ... (docs/plan.md).")
+    str | None, typer.Option(metavar="NAME", help="A published pipeline instead: sdxl, sd-x4, ltx-video, ...")
 ]
 Target = Annotated[
     str | None, typer.Option(metavar="HxW", help="Propose a cascade for signals of this size instead: 64x64.")
