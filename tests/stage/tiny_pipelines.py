@@ -252,10 +252,44 @@ def flux() -> Any:
     return diffusers.FluxPipeline(scheduler, codec, clip(), tokenizer(begins=True), t5(), tokenizer(), network)
 
 
+def wan_transformer(seed: int, **more: Any) -> Any:
+    torch.manual_seed(seed)
+    return diffusers.WanTransformer3DModel(
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=36, out_channels=16,
+        text_dim=WIDTH, freq_dim=64, ffn_dim=32, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
+        rope_max_seq_len=32, **more,
+    )  # fmt: skip
+
+
+def wan_picture() -> Any:
+    """Wan 2.2, whose two experts are shown a picture by the codec alone."""
+    text = wan()
+    return diffusers.WanImageToVideoPipeline(
+        text.tokenizer, text.text_encoder, text.vae, text.scheduler, transformer=wan_transformer(15),
+        transformer_2=wan_transformer(16), boundary_ratio=0.9,
+    )  # fmt: skip
+
+
+def wan_seen() -> Any:
+    """Wan 2.1, whose one network is told of the picture by an encoder as well."""
+    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel
+
+    text = wan()
+    torch.manual_seed(17)
+    sizes: dict[str, Any] = dict(hidden_size=WIDTH, intermediate_size=37, num_hidden_layers=2, num_attention_heads=4)
+    eye = CLIPVisionModel(CLIPVisionConfig(image_size=32, patch_size=16, **sizes))
+    return diffusers.WanImageToVideoPipeline(
+        text.tokenizer, text.text_encoder, text.vae, text.scheduler,
+        CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}), eye,
+        wan_transformer(15, image_dim=WIDTH, added_kv_proj_dim=24),
+    )  # fmt: skip
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "if-1": if_base, "if-2": if_super, "x4": x4, "sd": sd_base, "sd-inpaint": sd_inpaint, "sd-x2": sd_x2,
     "sdxl": sdxl_base, "sdxl-refiner": sdxl_refiner, "ltx": ltx_base, "ltx-up": ltx_upsampler,
-    "ltx-refine": ltx_refine, "wan": wan, "pixart": pixart, "flux": flux,
+    "ltx-refine": ltx_refine, "wan": wan, "wan-picture": wan_picture, "wan-seen": wan_seen, "pixart": pixart,
+    "flux": flux,
 }  # fmt: skip
 
 

@@ -49,7 +49,9 @@ class Family:
         kernel: how it resizes its low input; empty where nobody says, `none` where it does not.
         apart: whether its network is asked for the two answers of guidance one after the other, with the prompt first;
             else in one batch, with the prompt last.
-        single: whether it takes one sample a call (LTX mixes up the levels of several that begin at latents).
+        seen: whether an encoder of its own may see its picture as well; it takes 8-bit ones, and would darken others.
+        single: whether it takes one sample a call (LTX mixes up the levels of several that begin at latents; Wan
+            encodes every one of several pictures as often as there are).
     """
 
     low: str = ""
@@ -67,6 +69,7 @@ class Family:
     scale: float = 0.0
     kernel: str = ""
     apart: bool = False
+    seen: bool = False
     single: bool = False
 
     @property
@@ -125,6 +128,10 @@ FAMILIES: dict[str, Family] = {
     "LTXImageToVideoPipeline": Family(low="image", axes="thw", embeds=MASKED, text="ltx"),
     "LTXLatentUpsamplePipeline": Family(latents="latents", axes="thw", scale=2, kernel="none"),
     "WanPipeline": Family(latents="latents", axes="thw", embeds=PAIR, text="wan", apart=True, experts=True),
+    "WanImageToVideoPipeline": Family(
+        low="image", latents="latents", axes="thw", embeds=PAIR, text="wan", apart=True, experts=True, seen=True,
+        single=True,
+    ),
     "WanVideoToVideoPipeline": Family(
         low="video", axes="thw", embeds=PAIR, text="wan", apart=True, start="strength", start_default=0.8
     ),

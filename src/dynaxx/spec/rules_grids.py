@@ -22,7 +22,7 @@ def parents(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault
     for key, edge in stage.inputs.items():
         known = [(name, grid) for name in edge.parents if (grid := grids.of(name))]
         for name, grid in known:
-            if out and len(out.size) != len(grid.size):
+            if out and len(out.size) != len(grid.size) and not _shows(stage, grid, out):
                 what = f"has the axes {', '.join(grid.axes)} from {name!r}, but the output {', '.join(out.axes)}."
                 yield f"inputs.{key}", what, "Give both as many sizes."
         space = working_space(stage, edge, [space_of(spec, name) for name in edge.parents])
@@ -31,6 +31,11 @@ def parents(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault
             counts = ", ".join(f"{name!r} has {count}" for name, count in counted.items())
             fix = "Give the parents equal `out.channels`, or use `merge: concat`."
             yield f"inputs.{key}.merge", f"is {edge.merge!r} over different channels: {counts}.", fix
+
+
+def _shows(stage: StageSpec, grid: Grid, out: Grid) -> bool:
+    """Whether a picture goes into a pipeline for video, as what is seen first."""
+    return isinstance(stage, PipelineStage) and (len(grid.size), len(out.size)) == (2, 3)
 
 
 def masks(spec: CascadeSpec, stage: StageSpec, grids: Grids) -> Iterator[Fault]:

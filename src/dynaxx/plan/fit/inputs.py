@@ -29,6 +29,13 @@ def reads(at: Place) -> Rule:
         wants = bool(family.low or family.latents)
         fix = "Name what it reads with `from`." if wants else "Remove the input, or name an image-to-image `pipeline`."
         yield at.says("input", "a signal" if has else "none", "a signal" if wants else "none", fix, key=LOW)
+    shown = at.low is not None and len(at.low.size) == 2
+    if "ImageToVideo" in at.facts.pipeline:
+        given = "a picture" if shown or "image" in at.stage.inputs else "none"
+        yield at.says("picture", given, "a picture", "Read one: `image: input.image`.", key="inputs.image")
+    elif shown and family.axes == "thw":
+        fix = "Name an image-to-video `pipeline`, or read it as `image` where the pipeline takes one."
+        yield at.says("input", "a picture", "a video", fix, key=LOW)
     if "Inpaint" in at.facts.pipeline:
         given = "a mask" if "mask_image" in at.stage.inputs else "none"
         yield at.says("mask", given, "a mask", "Read one: `mask_image: input.mask`.", key="inputs.mask_image")

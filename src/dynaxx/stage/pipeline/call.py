@@ -64,7 +64,15 @@ def signals(pipe: Any, family: Family, request: Request, dtype: torch.dtype) -> 
             raise SpecError(f"stage {request.spec.name!r}, inputs.{name}", what, fix)
         x = given.x.to(request.device, dtype)
         found[argument] = x if latent else _pixels(x, family, mask="mask" in argument)
+        if family.seen and not latent and getattr(pipe, "image_encoder", None) is not None:
+            found[argument] = _picture(pipe, found[argument])
     return found
+
+
+def _picture(pipe: Any, x: Tensor) -> Any:
+    """One picture in [0, 1] as an 8-bit one: as it was, where it came from a file of such."""
+    processor = pipe.video_processor
+    return processor.numpy_to_pil(processor.pt_to_numpy(x))[0]
 
 
 def _is_latent(pipe: Any, x: Tensor) -> bool:
