@@ -68,6 +68,16 @@ LTX = (
     out: {channels: 8, scale: 1, space: ltx}
 """
 )
+WAN = """\
+name: wan
+condition: {text: {}}
+codecs: {wan: {load: wan/vae, channels: 16}}
+stages:
+  - {name: high, role: base, kind: pipeline, load: wan, call: {num_inference_steps: 20},
+     out: {channels: 16, size: [3, 8, 8], space: wan}}
+  - {name: low, role: refine, kind: pipeline, load: wan, call: {num_inference_steps: 20},
+     inputs: {low: {from: high, via: start, hand: noisy, hand_std: 0.25}}, out: {channels: 16, scale: 1, space: wan}}
+"""
 LATENTS = """\
 name: latents
 condition: {{text: {{}}}}
@@ -84,6 +94,7 @@ CASCADES = {
     "if": (IF, ("if-1", "if-2")),
     "sd-x2": (SD_X2, ("sd", "sd-x2")),
     "ltx": (LTX, ("ltx", "ltx-refine")),
+    "wan": (WAN, ("wan",)),
 }
 Plant = Callable[[Path], None]
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -149,6 +160,15 @@ def other_latents(mix: torch.Tensor) -> Plant:
     return plant
 
 
+def other_expert(mix: torch.Tensor) -> Plant:
+    """The lower expert of another release than the upper one: what it takes for clean is `mix` of its latents."""
+
+    def plant(zoo: Path) -> None:
+        exact_pipelines.wan_finishes(mix).save_pretrained(zoo / "wan" / "transformer_2")
+
+    return plant
+
+
 PLANTED: list[tuple[str, Plant, str, str]] = [
     ("sdxl", unsaid("sdxl-refiner/vae/config.json", "scaling_factor"), "refiner", "latent-scale"),
     ("sdxl", reordered("sdxl-refiner/vae", "decoder.conv_out.weight"), "refiner", "channel-order"),
@@ -156,6 +176,8 @@ PLANTED: list[tuple[str, Plant, str, str]] = [
     ("sd-x2", reordered("sd-x2/vae", "decoder.conv_out.weight"), "upscaler", "channel-order"),
     ("ltx", other_latents(0.5 * torch.eye(8)), "refine", "latent-scale"),
     ("ltx", other_latents(torch.eye(8).roll(1, 0)), "refine", "channel-order"),
+    ("wan", other_expert(0.5 * torch.eye(16)), "low", "latent-scale"),
+    ("wan", other_expert(torch.eye(16).roll(1, 0)), "low", "channel-order"),
     ("x4", unsaid("x4/low_res_scheduler/scheduler_config.json", "beta_schedule"), "upscaler", "level-unit"),
     ("x4", reordered("x4/unet", "conv_in.weight", last=3), "upscaler", "channel-order"),
     ("if", unsaid("if-2/image_noising_scheduler/scheduler_config.json", "beta_schedule"), "two", "level-unit"),

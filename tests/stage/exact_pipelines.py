@@ -197,6 +197,41 @@ def ltx_refine() -> Any:
     return pipe
 
 
+WAN_SIGMA = 0.1387
+"""Of the last of twenty steps of Wan, the only one below the boundary."""
+WAN_BOUNDARY = 0.2
+
+
+@torch.no_grad()
+def wan_finishes(mix: Tensor) -> Any:
+    """Wan's lower expert that takes `mix` of x + std eps for the clean latents: right in a walk of its one step alone.
+
+    Sites are taken by patches of two by two, so that it is wider than the tiny one.
+    """
+    network = tiny.wan_transformer(16, heads=12)
+    silent(network)
+    for x in (*network.condition_embedder.time_embedder.parameters(), network.scale_shift_table):
+        nn.init.zeros_(x)
+    patch, count = torch.eye(4), 4 * mix.shape[0]
+    own, whole = torch.eye(count), torch.kron(patch, mix)  # by place in the patch, then by channel
+    entered = own.reshape(count, 2, 2, mix.shape[0]).permute(0, 3, 1, 2)[:, :, None]
+    nn.init.zeros_(network.patch_embedding.weight)
+    nn.init.zeros_(network.patch_embedding.bias)
+    network.patch_embedding.weight.data[: 2 * count] = torch.cat([entered, -entered])
+    network.patch_embedding.bias.data[-1] = LARGE
+    width = network.patch_embedding.out_channels
+    answer = (own - whole / (1 - WAN_SIGMA)) / WAN_SIGMA * LARGE * (width - 1) ** 0.5 / width / 2
+    network.proj_out.weight.data[:, : 2 * count] = torch.cat([answer, -answer], dim=1)
+    return network
+
+
+def wan() -> Any:
+    pipe = tiny.wan()
+    pipe.register_modules(transformer_2=wan_finishes(torch.eye(16)))
+    pipe.register_to_config(boundary_ratio=WAN_BOUNDARY)
+    return pipe
+
+
 def if_base() -> Any:
     pipe = tiny.if_base()
     return _with(pipe, None, _like(pipe.unet), noisy(0.6, 3), _sampled(pipe.scheduler), SOFT)
@@ -227,7 +262,7 @@ def _with(pipe: Any, codec: Any, network: Any, gains: Tensor, scheduler: Any, ke
 
 BUILDERS: dict[str, Callable[[], Any]] = {
     "sd": sd_base, "sd-x2": x2, "x4": x4, "sdxl": sdxl_base, "sdxl-refiner": sdxl_refiner, "if-1": if_base,
-    "if-2": if_super, "ltx": tiny.ltx_base, "ltx-refine": ltx_refine,
+    "if-2": if_super, "ltx": tiny.ltx_base, "ltx-refine": ltx_refine, "wan": wan,
 }  # fmt: skip
 
 

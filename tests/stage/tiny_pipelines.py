@@ -252,12 +252,12 @@ def flux() -> Any:
     return diffusers.FluxPipeline(scheduler, codec, clip(), tokenizer(begins=True), t5(), tokenizer(), network)
 
 
-def wan_transformer(seed: int, **more: Any) -> Any:
+def wan_transformer(seed: int, in_channels: int = 16, heads: int = 2, **more: Any) -> Any:
     torch.manual_seed(seed)
     return diffusers.WanTransformer3DModel(
-        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=36, out_channels=16,
-        text_dim=WIDTH, freq_dim=64, ffn_dim=32, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=32, **more,
+        patch_size=(1, 2, 2), num_attention_heads=heads, attention_head_dim=12, in_channels=in_channels,
+        out_channels=16, text_dim=WIDTH, freq_dim=64, ffn_dim=32, num_layers=2, cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads", rope_max_seq_len=32, **more,
     )  # fmt: skip
 
 
@@ -265,8 +265,8 @@ def wan_picture() -> Any:
     """Wan 2.2, whose two experts are shown a picture by the codec alone."""
     text = wan()
     return diffusers.WanImageToVideoPipeline(
-        text.tokenizer, text.text_encoder, text.vae, text.scheduler, transformer=wan_transformer(15),
-        transformer_2=wan_transformer(16), boundary_ratio=0.9,
+        text.tokenizer, text.text_encoder, text.vae, text.scheduler, transformer=wan_transformer(15, 36),
+        transformer_2=wan_transformer(16, 36), boundary_ratio=0.9,
     )  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def wan_seen() -> Any:
     return diffusers.WanImageToVideoPipeline(
         text.tokenizer, text.text_encoder, text.vae, text.scheduler,
         CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}), eye,
-        wan_transformer(15, image_dim=WIDTH, added_kv_proj_dim=24),
+        wan_transformer(15, 36, image_dim=WIDTH, added_kv_proj_dim=24),
     )  # fmt: skip
 
 
