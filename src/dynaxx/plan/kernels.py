@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-ATTENDED = ("query", "key", "value")
+ATTENDED = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+"""What attention is given, in torch's order."""
 
 
 class RealKernels(TorchFunctionMode):
@@ -21,19 +22,23 @@ class RealKernels(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call `func`, or what stands for it."""
         given = kwargs or {}
-        if func is F.scaled_dot_product_attention and not given.get("dropout_p") and not given.get("is_causal"):
+        if func is F.scaled_dot_product_attention:
             named = {**dict(zip(ATTENDED, args, strict=False)), **given}
-            return _attend(*(named[name] for name in ATTENDED), mask=given.get("attn_mask"), scale=given.get("scale"))
+            if not named.get("dropout_p") and not named.get("enable_gqa"):
+                masks = named.get("attn_mask"), bool(named.get("is_causal"))
+                return _attend(named["query"], named["key"], named["value"], *masks, scale=named.get("scale"))
         if func is F.group_norm:
             return _normalise(*args, *given.values())
         return func(*args, **given)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None, scale: float | None) -> Tensor:
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, *, scale: float | None
+) -> Tensor:
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     if mask is not None and mask.dtype == torch.bool:
         mask = torch.where(mask, 0.0, float("-inf")).to(query.dtype)
-    return kernel(query, key, value, attn_mask=mask, scale=scale)[0]
+    return kernel(query, key, value, 0.0, causal, attn_mask=mask, scale=scale)[0]
 
 
 class _Norm(torch.autograd.Function):
