@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tiny_pipelines as tiny
 import torch
+from family_cascades import FAMILIES
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
@@ -161,6 +162,26 @@ def test_a_pipeline_around_it_goes_on_in_full_precision(tmp_path: Path, load: st
     said = half.trace.nodes[0].calls[0]["levers"]["bfloat16"]
     assert said["kept"]
     assert 0 < said["error"] <= LEVERS["bfloat16"].within
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "sdxl-by-share"])
+def test_every_family_takes_it(tmp_path: Path, name: str) -> None:
+    text, folders = FAMILIES[name]
+    for folder in folders:
+        tiny.saved(folder, tmp_path)
+    (tmp_path / "cascade.yaml").write_text(text)
+    half, full = (
+        Cascade.from_pretrained(tmp_path / "cascade.yaml", runtime=Runtime(device="cpu", levers=levers))
+        for levers in (("bfloat16",), ())
+    )
+    found, plain = (live.sample("a red apple", seed=1) for live in (half, full))
+    for node in found.trace.nodes:
+        trial = node.calls[0]["levers"]["bfloat16"]
+        assert trial["kept"], node.name
+        assert 0 < trial["error"] <= LEVERS["bfloat16"].within
+    assert 0 < (found.x - plain.x).abs().mean() <= 0.02, (
+        "the greatest is for the codec to say, which has a few sharp edges"
+    )
 
 
 def test_a_stage_that_its_file_holds_in_half_precision_keeps_it(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ class Wrapped:
         given |= calls.signals(self.pipe, family, request, dtype_of(self.spec))
         walk, more = self._walk(family, request, said, given)
         if request.levers and not self.held.streams:
-            self._pull(request, {**given, **more})
+            self._pull(request, {**given, **more}, walk)
         heard = list[float]()
         limits = limited(self.pipe, family, spec, said, walk, len(seeds))
         with hearing(self.pipe, heard), limits:
@@ -206,11 +206,16 @@ class Wrapped:
         )
         return self._ask({**given, **others})
 
-    def _pull(self, request: Request, given: Mapping[str, Any]) -> None:
+    def _pull(self, request: Request, given: Mapping[str, Any], walk: Walk) -> None:
         """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
+
+        def begin() -> None:
+            with walking(self._scheduler, Walk(start_std=walk.start_std)):
+                self._ask_aside(given)
+
         moves = self.held.master is not None
         with refusals(self.spec.name, request.device):
-            found = self._tried.pull(self.pipe, lambda: self._ask_aside(given), request.levers, moves=moves)
+            found = self._tried.pull(self.pipe, begin, request.levers, moves=moves)
         if found and self.held.master is not None:
             self.held.master.lay_out()
 
