@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.spec.files import parse
 from dynaxx.stage.levers.table import LEVERS
+
+INTERVAL = [0.3, 3.0]
+"""In std: half of a walk's steps."""
 
 
 def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device: str, batch: int) -> Callable[[], Any]:
@@ -42,11 +45,13 @@ def diffusers_loop(root: Path, size: int, steps: int, prompts: list[str], device
 
 
 def ours(
-    root: Path, size: int, steps: int, prompts: list[str], device: str, levers: tuple[str, ...], dtype: str
-) -> Callable[[], Any]:
+    root: Path, size: int, steps: int, prompts: list[str], device: str, levers: tuple[str, ...], dtype: str,
+    settings: Mapping[str, Any] | None = None,
+) -> Callable[[], Any]:  # fmt: skip
     """Our cascade, all resident, all prompts in a batch, with those of the levers that turn out to be faster."""
     runtime = Runtime(device=device, batch_size=len(prompts), levers=levers)
     live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
+    live = live.with_settings(settings or {})
     return lambda: live.sample(prompts)
 
 
@@ -70,11 +75,25 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
         timing.ratio("speed_vs_diffusers", times["diffusers"], times["ours"], target=1.5 if gpu else None),
         timing.ratio("lever_batch", times["by prompt"], times["diffusers"]),
         timing.ratio("speed_vs_prompt_loop", times["by prompt"], times["ours"]),
+        guided_within(root, size, steps, prompts, device, dtype, repeats),
         *(
             by_itself(root, size, steps, prompts, device, name, dtype, repeats)
             for name in (names[:2] if quick else names)
         ),
     ]
+
+
+def guided_within(
+    root: Path, size: int, steps: int, prompts: list[str], device: str, dtype: str, repeats: int
+) -> timing.Result:
+    """Guidance at the levels in INTERVAL beside guidance at all; it changes samples, so that it is no lever."""
+    told = {f"{name}.guidance_interval": INTERVAL for name in if_shaped.NAMES}
+    cases = {
+        name: ours(root, size, steps, prompts, device, (), dtype, settings)
+        for name, settings in (("within", told), ("everywhere", None))
+    }
+    times = timing.alternate(cases, repeats)
+    return timing.ratio("guidance_interval", times["everywhere"], times["within"])
 
 
 def by_itself(

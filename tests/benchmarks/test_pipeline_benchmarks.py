@@ -40,7 +40,10 @@ def test_memory_cap() -> None:
 
 @pytest.mark.slow
 def test_throughput() -> None:
-    names = {"speed_vs_diffusers", "lever_batch", "speed_vs_prompt_loop"} | {"lever_channels-last", "lever_bfloat16"}
+    names = {"speed_vs_diffusers", "lever_batch", "speed_vs_prompt_loop", "guidance_interval"} | {
+        "lever_channels-last",
+        "lever_bfloat16",
+    }
     assert set(figures("throughput", "--device", "cpu")) == names
 
 

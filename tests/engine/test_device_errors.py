@@ -82,6 +82,23 @@ def test_a_run_says_on_which_device(tmp_path: Path) -> None:
         drawn(tmp_path, fail)
 
 
+@pytest.mark.parametrize("spread", [None, {"base": ("cpu",)}])
+def test_stages_of_ours_say_so_too(spread: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(device="cpu", spread=spread)
+    stage = {"name": "base", "role": "base", "kind": "gaussian", "size": [8, 8], "out": {"size": [8, 8]}}
+    live = Cascade.from_spec(parse({"name": "x", "stages": [stage]}), runtime=runtime)
+    live.sample()
+    for what, says in ((MISSING["number format"], "has no kernel"), (lambda: _raise(FAILED[0]), "failed")):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(live.stages["base"]), "run", lambda stage, request, what=what: what())
+            with pytest.raises(RunError, match=f"stage 'base': device cpu {says}"):
+                live.sample()
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -17,6 +17,7 @@ from dynaxx.engine.passed import synchronize
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.trace import peak_gib
 from dynaxx.spec.graph import Node
+from dynaxx.stage.faults import device_errors
 from dynaxx.stage.memory import ran_out
 from dynaxx.stage.stage import Stage
 
@@ -57,7 +58,8 @@ def make(run: Run, worker: Worker, task: Task, on_step: OnStep | None) -> Made:
     """Have a worker make a part, which goes to the run's outputs; in halves where its memory does not do for all."""
     mine = replace(run, device=worker.device, stages=worker.stages, inputs={}, on_step=on_step)
     calls, batches, began = list[Mapping[str, Any]](), worker.of(task.node, run), time.perf_counter()
-    with torch.no_grad(), torch.cuda.device(worker.device) if worker.device.type == "cuda" else nullcontext():
+    here = torch.cuda.device(worker.device) if worker.device.type == "cuda" else nullcontext()
+    with torch.no_grad(), here, device_errors(task.node.stage.name, worker.device):
         answer = _fitting(mine, task.node, task.part, calls, batches)
         synchronize(worker.device)
         run.outputs[task.node.name][task.part] = answer.to("cpu", run.dtype)

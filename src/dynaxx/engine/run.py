@@ -30,6 +30,7 @@ from dynaxx.spec.grid import PIXELS
 from dynaxx.spec.stage import DenoisingStage, PipelineStage
 from dynaxx.stage.codecs import Codecs
 from dynaxx.stage.condition import Condition
+from dynaxx.stage.faults import device_errors
 from dynaxx.stage.memory import ran_out
 from dynaxx.stage.stage import Request, Stage
 
@@ -123,12 +124,13 @@ class Run:
             part, calls = slice(done, min(done + batches.size, total)), list[Mapping[str, Any]]()
             began = time.perf_counter()
             try:
-                answer = self.part(node, part, calls)
+                with device_errors(node.stage.name, self.device):
+                    answer = self.part(node, part, calls)
+                    synchronize(self.device)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error) or not batches.failed(part.stop - done):
                     raise
                 continue
-            synchronize(self.device)
             took_s = time.perf_counter() - began
             batches.took(part.stop - done, took_s)
             record.took.append((part.stop - done, took_s))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from dynaxx.errors import RunError
@@ -29,6 +32,21 @@ def device_error(error: BaseException, stage: str, device: object) -> RunError |
         )
         return RunError(f"stage {stage!r}", f"device {device} failed ({said}).", fix)
     return None
+
+
+@contextmanager
+def device_errors(stage: str, device: object) -> Iterator[None]:
+    """Turn what a device is the cause of into one error; all else stays what it is.
+
+    Raises:
+        RunError: naming the stage and the device, with the way out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if (fault := device_error(error, stage, device)) is not None:
+            raise fault from error
+        raise
 
 
 def _first_sentence(said: str) -> str:
