@@ -53,7 +53,10 @@ class Held:
         self._prepared(device, texts)
         if self._pins(device) and self.master is None:
             self.master = Pinned(self._modules())
-        self.master.finish(device) if self.master else self.pipe.to(device)
+        if self.master is not None:
+            self.master.finish(device)
+        elif not self.holds(device):
+            self.pipe.to(device)  # even where all is there it would ask every layer
 
     def holds(self, device: torch.device) -> bool:
         """Whether the weights are on the device, or come there block by block."""

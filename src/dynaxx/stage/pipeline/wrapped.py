@@ -48,7 +48,7 @@ class Wrapped:
         keeps: bool = False,
     ) -> None:
         self.spec, self.above, self.below, self._hands = spec, above, Memory(), hands
-        self._tried = Tried()
+        self._tried, self._on = Tried(), torch.device("cpu")
         self.held = Held(spec, root, texts or Texts(), hands=hands, allow_download=allow_download, keeps=keeps)
 
     @property
@@ -108,6 +108,7 @@ class Wrapped:
         """
         spec = request.spec
         assert isinstance(spec, PipelineStage)
+        self._on = request.device
         if self.pipe is None or self._lacks_expert(request):
             self.held.hands = self._hands and request.stop_std is not None
             self.held.close()
@@ -194,7 +195,7 @@ class Wrapped:
         Raises:
             RunError: if it refuses what it is called with, or its device fails.
         """
-        with refusals(self.spec.name, self.pipe._execution_device):
+        with refusals(self.spec.name, self._on):
             return self.pipe(**given)
 
     def _ask_aside(self, given: Mapping[str, Any]) -> Any:
