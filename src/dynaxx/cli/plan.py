@@ -167,7 +167,7 @@ def _calibrate(device: str) -> Answer:
 
 
 def _show(data: dict[str, Any], console: Console) -> None:
-    from dynaxx.share.plan_room import room_lines
+    from dynaxx.share.plan_room import room_lines, wait_lines
 
     heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak", "time")
     table(console, heads, [_row(node) for node in data["nodes"]])
@@ -181,6 +181,8 @@ def _show(data: dict[str, Any], console: Console) -> None:
     console.print(f"{data['name']}: {held} for {many}.", markup=False)
     for line in room_lines(data):
         console.print(line, markup=False, soft_wrap=True)
+    for line in wait_lines(data):
+        console.print(line, markup=False)
     console.print(f"time: {data['clock']}", markup=False)
     if run["first_extra_s"] is not None:
         console.print(f"a process' first batch took {run['first_extra_s']:.2g} s longer", markup=False)

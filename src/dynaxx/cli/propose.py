@@ -44,7 +44,6 @@ def answer(wish: Wish) -> Answer:
     with loading():
         from dynaxx.plan.propose.choose import propose
         from dynaxx.plan.propose.target import Budget, Target
-        from dynaxx.plan.time.choose import clock_for
         from dynaxx.spec.files import dump
         from dynaxx.spec.grid import by_x
         from dynaxx.store.atomic import write_text
@@ -60,7 +59,7 @@ def answer(wish: Wish) -> Answer:
             "size": by_x(wish.size), "quality": wish.quality, "device": wish.device, "devices": wish.devices,
             "budget": budget.bounds(),
         },
-        "clock": clock_for(wish.device)[1], "file": None if wish.out is None else str(wish.out),
+        "clock": found.clock, "file": None if wish.out is None else str(wish.out),
         "cascade": dump(found.spec),
     }  # fmt: skip
     if wish.page is not None:

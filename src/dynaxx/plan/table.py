@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dynaxx.plan.energy import energy_kwh, watts_of
+from dynaxx.plan.fetching import run_time
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
@@ -17,7 +18,7 @@ from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller, teller_for
 from dynaxx.plan.training import TrainPlan, plan_training
 from dynaxx.plan.way_out import misfits
-from dynaxx.plan.ways import ways
+from dynaxx.plan.ways import fetched_bytes, ways
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
@@ -64,7 +65,8 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     teller, source = teller_for(question.device, spec.condition)
     timed, price = _Timed(teller), prices().get(question.device)
     watts = watts_of(question.device, price)
-    latency = timed.total([timed.node(one) for one in run.nodes])
+    time = None if teller is None else run_time(teller, run)
+    latency = None if time is None or not run.nodes else time.latency_s
     hours = timed.total([timed.training(one) for one in training])
     return {
         "name": spec.name, "device": question.device, "clock": source, "placement": run.placement,
@@ -73,12 +75,14 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
         "nodes": [_node(one) | {"latency_s": _plain(timed.node(one))} for one in run.nodes],
         "run": {
             "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
+            "fetch_s": _plain(time.fetch_s) if time else None,
             "brought_bytes": sum(one.brought_bytes for one in run.nodes),
             "first_extra_s": timed.first_extra_s(run.nodes),
             "usd_per_1000": _usd(price, latency, 1000 / question.samples),
             "kwh_per_1000": _kwh(watts, latency, 1000 / question.samples),
         },
         "ways": _ways(spec, graph, teller, question, build, root) if question.compared else [],
+        "fetched_bytes": fetched_bytes(run),
         "misfits": [asdict(one) for one in misfits(run, spec, partial(_run, spec, question, root))],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],

@@ -77,7 +77,10 @@ def teller_for(device: str, asks: ConditionSpec) -> tuple[Teller | None, str]:
         UsageError: if the device is neither this machine's nor in the table of known ones.
     """
     clock, source = clock_for(device)
-    if clock is None:
-        return None, source
+    return (None if clock is None else teller_of(clock, device, asks)), source
+
+
+def teller_of(clock: Clock, device: str, asks: ConditionSpec) -> Teller:
+    """A device's clock, sharpened by the runs that this machine has seen where it is its own."""
     here = device.split(":")[0] in HERE
-    return Teller(clock, asks, observed(torch.device(device)) if here else None), source
+    return Teller(clock, asks, observed(torch.device(device)) if here else None)

@@ -9,10 +9,11 @@ from typing import final
 
 from dynaxx.metrics.front import front
 from dynaxx.plan.events import Placement
+from dynaxx.plan.fetching import run_time
 from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profiles import Building
-from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.interval import NOTHING, Interval
 from dynaxx.plan.told import Teller
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
@@ -26,7 +27,8 @@ class Way:
     """A placement and a batch: memory of the run, the time of one sample of it, and the weights that come anew.
 
     `fetched_bytes` of weights have to be fetched again for every run, since they were let go of, or come block by block
-    where a stage is `streamed`; how long that takes depends on where they lie, and is not in `latency_s`.
+    where a stage is `streamed`. What of that no stage's work hides is `fetch_s` of `latency_s`, of one sample too; None
+    where nothing tells it, so that it is not in `latency_s`.
     """
 
     placement: Placement
@@ -35,6 +37,7 @@ class Way:
     latency_s: Interval
     fetched_bytes: int = 0
     streamed: tuple[str, ...] = ()
+    fetch_s: Interval | None = NOTHING
 
 
 def ways(
@@ -60,11 +63,11 @@ def ways(
                 spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, cap_bytes=cap_bytes,
                 build=build, root=root,
             )  # fmt: skip
-            latency = _seconds(teller, run)
-            if latency is None:
+            if (time := run_time(teller, run)) is None:
                 return []
-            each, streamed = latency.times(1 / samples), tuple(sorted(run.lie.streamed))
-            found.append(Way(run.placement, batch, run.peak_bytes, each, fetched_bytes(run), streamed))
+            each, streamed = time.latency_s.times(1 / samples), tuple(sorted(run.lie.streamed))
+            waits = None if time.fetch_s is None else time.fetch_s.times(1 / samples)
+            found.append(Way(run.placement, batch, run.peak_bytes, each, fetched_bytes(run), streamed, waits))
     fitting = [one for one in found if cap_bytes is None or one.peak_bytes <= cap_bytes]
     return sorted(front(list(dict.fromkeys(fitting or found)), _costs), key=lambda one: one.peak_bytes)
 
@@ -79,17 +82,6 @@ def fetched_bytes(run: RunPlan) -> int:
 def _wanted(stages: int, cap_bytes: int | None) -> Sequence[Wanted]:
     placements = PLACEMENTS if stages > 1 else PLACEMENTS[:1]
     return placements if cap_bytes is None else ("auto", *placements)
-
-
-def _seconds(teller: Teller, run: RunPlan) -> Interval | None:
-    """How long a run takes, its stages one after another; None where one is not known."""
-    total = Interval(0.0, 0.0, 0.0)
-    for one in run.nodes:
-        if one.profile is None or not teller.knows(one.profile):
-            return None
-        took = teller.seconds(one.node, one.profile, one.work, samples=one.samples, batch=one.batch)
-        total = total.plus(took)
-    return total
 
 
 def _batches(samples: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from dynaxx.share.amounts import GIB, between, count_of, seconds, size_of
 from dynaxx.share.lanes import lanes
 from dynaxx.share.numbers import figure
-from dynaxx.share.plan_room import room_lines
+from dynaxx.share.plan_room import room_lines, wait_lines
 from dynaxx.share.shelf import shelf
 
 
@@ -21,6 +21,7 @@ def render_plan(plan: Mapping[str, Any]) -> str:
         curve=_curve(plan) if len(plan["ways"]) > 1 else None,
         ways=[_way(way) for way in plan["ways"]], sampling=[_node(node) for node in plan["nodes"]],
         training=[_stage(stage) for stage in plan["training"]], room=room_lines(plan),
+        waits=wait_lines(plan),
     )  # fmt: skip
 
 
@@ -69,7 +70,15 @@ def _way(way: Mapping[str, Any]) -> tuple[str, ...]:
     told = way["latency_s"]
     took = f"{seconds(told['value'])} ({between(told)})"
     again = size_of(way["fetched_bytes"]) if way["fetched_bytes"] else "none"
-    return _lies(way), str(way["batch"]), size_of(way["peak_bytes"]), took, again
+    return _lies(way), str(way["batch"]), size_of(way["peak_bytes"]), took, again, _wait(way)
+
+
+def _wait(way: Mapping[str, Any]) -> str:
+    """What of a sample's time is a wait for weights."""
+    waits = way["fetch_s"]
+    if waits is None:
+        return "not known, and not in the time"
+    return f"{seconds(waits['value'])} ({between(waits)})" if waits["high"] else "none"
 
 
 def _lies(way: Mapping[str, Any]) -> str:

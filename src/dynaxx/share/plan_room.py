@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dynaxx.share.amounts import size_of
+from dynaxx.share.amounts import between, seconds, size_of
 
 
 def room_lines(plan: Mapping[str, Any]) -> list[str]:
@@ -20,13 +20,27 @@ def room_lines(plan: Mapping[str, Any]) -> list[str]:
     return [*found, f"memory cap {size_of(cap)}: {verdict}."]
 
 
+def wait_lines(plan: Mapping[str, Any]) -> list[str]:
+    """What of a run's time is a wait for weights; nothing where all stay."""
+    waits, brought = plan["run"]["fetch_s"], plan["fetched_bytes"]
+    if not brought:
+        return []
+    comes = f"{size_of(brought)} of weights come anew in every run"
+    if plan["run"]["latency_s"] is None:
+        return [f"{comes}."]
+    if waits is None:
+        return [f"{comes}, which is not in the time: nothing tells how fast."]
+    hidden = " behind the stages' work" if waits["value"] == 0 else f": a wait of {seconds(waits['value'])}"
+    return [f"{comes}{hidden} ({between(waits)}), which is in the time."]
+
+
 def _streamed(node: Mapping[str, Any]) -> str:
     """What streaming means on the device that was asked about."""
     if node["comes"] == "mapped":
         return "streamed, which on a CPU is a mapped file that is read as it is needed"
     if node["comes"] == "whole":
         return "larger than the cap has room for, and comes whole, since it cannot be parted"
-    return f"streamed block by block, {size_of(node['brought_bytes'])} brought in a run, which is not in its time"
+    return f"streamed block by block, {size_of(node['brought_bytes'])} brought in a run"
 
 
 def _misfit(one: Mapping[str, Any], cap: int) -> str:

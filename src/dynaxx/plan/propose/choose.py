@@ -11,6 +11,7 @@ from dynaxx.plan.money import prices
 from dynaxx.plan.propose.shapes import PACES, shapes
 from dynaxx.plan.propose.target import STEPS, Budget, Target
 from dynaxx.plan.propose.weigh import Candidate, unbeaten, weigh
+from dynaxx.plan.time.choose import clock_for
 from dynaxx.plan.time.devices import known_devices
 from dynaxx.spec.cascade import BudgetSpec, CascadeSpec
 from dynaxx.spec.stage import DiffusionStage
@@ -33,13 +34,14 @@ class Reason:
 @final
 @dataclass(frozen=True)
 class Proposal:
-    """The cascade that is proposed, the single stage to hold it against, the front, and the reasons."""
+    """The cascade that is proposed, the single stage beside it, the front, the reasons, and where times are from."""
 
     best: Candidate
     spec: CascadeSpec
     single: Candidate
     front: tuple[Candidate, ...]
     reasons: tuple[Reason, ...]
+    clock: str
 
 
 def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) -> Proposal:
@@ -50,7 +52,12 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
         UsageError: if the device is unknown or was not calibrated, or if its price bounds what is not known.
     """
     _check_priced(budget, device)
-    every = _on(device, [one for shape in shapes(target) for one in weigh(target, shape, device, devices)])
+    clock, source = clock_for(device)
+    if clock is None:
+        problem = f"nothing tells how fast {device} is ({source})."
+        raise UsageError("device", problem, "Calibrate, or name a known one.")
+    weighed = [one for shape in shapes(target) for one in weigh(target, shape, clock, device, devices)]
+    every = _on(device, weighed)
     fitting = [one for one in every if one.fits(budget)]
     if not fitting:
         raise _impossible(every, budget)
@@ -60,7 +67,7 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
     near = [one for one in alone if one.fits(budget)] or alone[:1]
     single = max(near, key=lambda one: one.rank)
     spec = best.spec.model_copy(update={"budget": BudgetSpec(**budget.bounds()) if budget.bounds() else None})
-    return Proposal(best, spec, single, tuple(unbeaten(every)), tuple(_reasons(best, single, target, device)))
+    return Proposal(best, spec, single, tuple(unbeaten(every)), tuple(_reasons(best, single, target, device)), source)
 
 
 def _check_priced(budget: Budget, device: str) -> None:

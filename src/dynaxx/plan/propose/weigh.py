@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from dynaxx.errors import UsageError
 from dynaxx.metrics.front import front
 from dynaxx.plan.events import Placement
+from dynaxx.plan.fetching import RunTime, fetch_s
 from dynaxx.plan.money import HOUR_S, cost, prices
 from dynaxx.plan.predict import GIB, RunPlan, plan_run
 from dynaxx.plan.propose.shapes import Shape, cascade_of
 from dynaxx.plan.propose.target import Budget, Target
+from dynaxx.plan.time.choose import Clock
 from dynaxx.plan.time.interval import Interval
-from dynaxx.plan.told import Teller, teller_for
+from dynaxx.plan.told import Teller, teller_of
 from dynaxx.plan.training import plan_training
 from dynaxx.plan.ways import fetched_bytes
 from dynaxx.spec.cascade import CascadeSpec
@@ -59,21 +60,22 @@ class Candidate:
         return self.shape.width, ("quick", "usual", "fine").index(self.shape.pace), self.shape.stages
 
 
-def weigh(target: Target, shape: Shape, device: str, devices: int) -> list[Candidate]:
-    """A shape under each placement that makes a difference.
-
-    Raises:
-        UsageError: if nothing tells the time of the device.
-    """
+def weigh(target: Target, shape: Shape, clock: Clock, device: str, devices: int) -> list[Candidate]:
+    """A shape under each placement that makes a difference, by a device's clock."""
     spec, on_cpu = cascade_of(target, shape), device == "cpu"
-    teller, said = teller_for(device, spec.condition)
-    if teller is None:
-        raise UsageError("device", f"nothing tells how fast {device} is ({said}).", "Calibrate, or name a known one.")
+    teller = teller_of(clock, device, spec.condition)
     placements: Sequence[Placement] = ("resident",) if shape.stages == 1 else ("resident", "one-at-a-time")
     first = _candidate(spec, shape, teller, device, devices, placements[0])
     graph = nodes(spec)
-    others = [replace(first, run=plan_run(spec, graph, batch=1, placement=p, on_cpu=on_cpu)) for p in placements[1:]]
-    return [first, *(replace(one, memory_gib=one.run.peak_bytes / GIB) for one in others)]
+    runs = [plan_run(spec, graph, batch=1, placement=p, on_cpu=on_cpu) for p in placements[1:]]
+    return [first, *(_placed(first, run, teller) for run in runs)]
+
+
+def _placed(one: Candidate, run: RunPlan, teller: Teller) -> Candidate:
+    """The candidate with its weights elsewhere: what it waits for them is in its latency where that is known."""
+    took = dict(zip((node.node.name for node in run.nodes), one.stages_s, strict=True))
+    time = RunTime(took, fetch_s(run, took, teller.clock.transfer))
+    return replace(one, run=run, memory_gib=run.peak_bytes / GIB, latency_s=time.latency_s)
 
 
 def _candidate(

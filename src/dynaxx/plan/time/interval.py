@@ -39,3 +39,7 @@ class Interval:
         """What is left of it once the other is over, both having begun together; they are wrong independently."""
         lefts = (self.value - other.value, self.low - other.high, self.high - other.low)
         return Interval(*(max(0.0, left) for left in lefts))
+
+
+NOTHING = Interval(0.0, 0.0, 0.0)
+"""No time at all."""
