@@ -64,7 +64,7 @@ def test_what_stays_is_not_waited_for() -> None:
 
 
 def test_pretrained_stages_come_to_a_gpu_while_the_one_before_works() -> None:
-    """The first is waited for whole; the second is begun with the run of the first, the third with that of the second."""
+    """The first is waited for whole, the second begun with the run of the first, the third with that of the second."""
     assert waits(planned(FOREIGN, on_cpu=False), GPU) == pytest.approx(0.4 + (0.6 - 0.5) + (0.2 - 0.1))
 
 

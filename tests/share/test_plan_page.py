@@ -113,9 +113,25 @@ def test_what_fetches_again_does_not_beat_what_stays(plan):
     assert fetched == {"resident": 0, "one-at-a-time": sum(node["weights_bytes"] for node in plan["nodes"])}
     reader = read(render_plan(plan))
     assert "fetched again" in reader.text
+    assert "of it waiting" in reader.text
+    for way in plan["ways"]:
+        waits = way["fetch_s"]["value"]
+        assert (waits > 0) == (way["placement"] == "one-at-a-time")
+        assert waits < way["latency_s"]["value"]
     legend = " ".join(reader.text.split())
     assert "resident" in legend
     assert "one at a time" in legend
+
+
+def test_a_wait_for_weights_is_said(file):
+    held = answer(Question(file, placement="one-at-a-time", device="t4"))
+    assert held["fetched_bytes"] == sum(node["weights_bytes"] for node in held["nodes"])
+    stages = sum(node["latency_s"]["value"] for node in held["nodes"])
+    assert held["run"]["latency_s"]["value"] == pytest.approx(stages + held["run"]["fetch_s"]["value"])
+    assert "come anew in every run: a wait of" in read(render_plan(held)).text
+    stays = answer(Question(file, placement="resident", device="t4"))
+    assert stays["run"]["fetch_s"]["value"] == 0
+    assert "come anew" not in read(render_plan(stays)).text
 
 
 def test_under_a_cap_it_says_what_is_streamed_and_what_does_not_fit(file):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from dynaxx.errors import DataError
 from dynaxx.stage.unet import CascadeUNet
-from dynaxx.stage.weights import CONFIG, WEIGHTS, load_network, load_weights, save_network
+from dynaxx.stage.weights import CONFIG, WEIGHTS, load_network, load_weights, map_weights, save_network
 
 
 @pytest.fixture
@@ -34,6 +34,20 @@ def test_round_trip_of_our_network(saved: tuple[CascadeUNet, Path]) -> None:
     fresh = CascadeUNet(width=8, mults=(1, 2), attention=(1,), blocks=1).eval()
     load_weights(fresh, folder)
     assert torch.equal(fresh(x, level), again(x, level))
+
+
+@torch.no_grad()
+def test_a_mapped_file_in_half_precision_leaves_the_network_its_own_format(saved: tuple[CascadeUNet, Path]) -> None:
+    """As weights that travel with the package are kept: read whole or mapped, the same network, bit by bit."""
+    _, folder = saved
+    halved = {name: x.half() for name, x in load_file(folder / WEIGHTS).items()}
+    save_file(halved, folder / WEIGHTS)
+    with torch.device("meta"):
+        mapped = CascadeUNet(width=8, mults=(1, 2), attention=(1,), blocks=1).eval()
+    map_weights(mapped, folder)
+    assert {p.dtype for p in mapped.parameters()} == {torch.float32}
+    x, level = torch.randn(2, 3, 8, 8), torch.rand(2)
+    assert torch.equal(mapped(x, level), load_network(folder)(x, level))
 
 
 @torch.no_grad()

@@ -77,9 +77,9 @@ class Mapped:
 
     @property
     def weights_bytes(self) -> int | None:
-        """What the file's tensors take."""
-        file = self.folder / WEIGHTS
-        return tensors_bytes(file) if file.is_file() else None
+        """What the file's tensors take in the network's number format."""
+        file, wide = self.folder / WEIGHTS, max((p.element_size() for p in self.network.parameters()), default=None)
+        return tensors_bytes(file, item_bytes=wide) if file.is_file() else None
 
     def run(self, request: Request) -> Tensor:
         """What the stage answers."""

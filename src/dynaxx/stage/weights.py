@@ -57,13 +57,16 @@ def load_weights(network: nn.Module, folder: Path | str) -> None:
 def map_weights(network: nn.Module, folder: Path | str) -> None:
     """Let a network that has no memory of its own stand on a folder's file, which is mapped and not copied.
 
+    A file in another number format than the network's is read into its own: the network computes as it does elsewhere.
+
     Raises:
         DataError: if the file is missing, cut short, or does not fit the network.
     """
     path = Path(folder) / WEIGHTS
     state = _state(path)
     _refuse_misfit(path, state, network)
-    network.load_state_dict(state, assign=True)
+    wanted = network.state_dict()
+    network.load_state_dict({name: x.to(wanted[name].dtype) for name, x in state.items()}, assign=True)
 
 
 def tensors_bytes(path: Path, *, item_bytes: int | None = None) -> int:
