@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dynaxx.cli import run
+from dynaxx.plan.time.clock import ProbedClock
+from dynaxx.plan.time.halves import Half, Ratio
+from dynaxx.plan.time.transfer import Transfer
 
 TEXT = """
 name: two
@@ -95,3 +99,22 @@ def test_options_that_would_be_dropped_are_refused(
 def test_the_way_out_names_what_takes_the_option(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plan", file, "--out", "o.yaml"]) == 2
     assert "Give --target or --insert too, or leave out --out." in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_calibration_says_how_sure_it_is_and_how_weights_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = Half({"mm": Ratio(np.zeros((1, 3)), np.zeros(1))}, spread=0.3)
+    rates = Transfer(2**34, None, 2**31, 2**35)
+    clock = ProbedClock("a machine", {}, halves={"bfloat16": half}, transfer=rates)
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    monkeypatch.setattr("dynaxx.plan.time.calibrate.calibrate", lambda device, on_probe: clock)
+    assert run(["plan", "--calibrate"]) == 0
+    said = capsys.readouterr().out
+    assert "bfloat16 within 49%" in said
+    assert "weights: 16 GiB/s mapped, 2 GiB/s from the disk" in said
+    assert run(["plan", "--calibrate", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["spread"]["bfloat16"] == 0.3
+    assert found["transfer"]["disk_bytes_s"] == 2**31
+    assert found["kept"]

@@ -51,6 +51,8 @@ Insert = Annotated[
     bool, typer.Option("--insert", help="Propose where one more bridge would go, and write that cascade (--out).")
 ]
 Page = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plan, or the proposal, as a page too.")]
+COMES = {"mapped_bytes_s": "mapped", "pinned_bytes_s": "from page-locked memory", "disk_bytes_s": "from the disk"}
+"""How weights come, by the names of a calibration's rates."""
 Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")]
 
 
@@ -161,9 +163,13 @@ def _calibrate(device: str) -> Answer:
         clock = calibrate(on, on_probe=lambda what, used: status.update(f"{what}, {min(used, 1):.0%} of a minute"))
     kept = keep(clock, on)
     spread = {"sample": clock.sample.spread, "train": clock.train.spread}
+    spread |= {dtype: half.spread for dtype, half in clock.halves.items()}
     told = ", ".join(f"{mode} within {100 * Z90 * value:.0f}%" for mode, value in spread.items())
-    line = f"{clock.name}: {told}{'' if kept else ' (could not be kept)'}"
-    return Answer({"device": clock.name, "spread": spread, "kept": kept}, lambda page: page.print(line, markup=False))
+    rates = {} if clock.transfer is None else clock.transfer.to_json()
+    comes = ", ".join(f"{size_of(rates[key])}/s {said}" for key, said in COMES.items() if rates.get(key))
+    lines = [f"{clock.name}: {told}{'' if kept else ' (could not be kept)'}", *([f"weights: {comes}"] if comes else [])]
+    data = {"device": clock.name, "spread": spread, "transfer": rates or None, "kept": kept}
+    return Answer(data, lambda page: page.print("\n".join(lines), markup=False, soft_wrap=True))
 
 
 def _show(data: dict[str, Any], console: Console) -> None:
