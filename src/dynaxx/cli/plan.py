@@ -11,6 +11,7 @@ from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.insert import answer as answer_insertion
 from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_bytes, parse_settings, parse_size
+from dynaxx.cli.plan_devices import how_many, over_devices
 from dynaxx.cli.plan_options import check_together
 from dynaxx.cli.propose import Wish
 from dynaxx.cli.propose import answer as answer_wish
@@ -53,6 +54,10 @@ Insert = Annotated[
 Page = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plan, or the proposal, as a page too.")]
 COMES = {"mapped_bytes_s": "mapped", "pinned_bytes_s": "from page-locked memory", "disk_bytes_s": "from the disk"}
 """How weights come, by the names of a calibration's rates."""
+Over = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[NAME=]LIST", help="Stages over several, as in sample; with --target a number."),
+]
 Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How long the proposed stages are trained.")]
 
 
@@ -75,7 +80,7 @@ def plan(
     train_hours: Hours = None,
     train_cost: Dollars = None,
     quality: Quality = "good",
-    devices: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="That train together.")] = 1,
+    devices: Over = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The cascade file to write.")] = None,
     page: Page = None,
     insert: Insert = False,
@@ -95,7 +100,7 @@ def plan(
         bounds = {
             "latency_s": latency, "memory_gib": memory, "train_hours": train_hours, "train_cost_usd": train_cost,
         }  # fmt: skip
-        return answer_wish(Wish(sizes, quality, bounds, device, devices, out, page))
+        return answer_wish(Wish(sizes, quality, bounds, device, how_many(devices), out, page))
     if file is None:
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --target or --calibrate.")
     if insert:
@@ -103,10 +108,11 @@ def plan(
     with loading():
         from dynaxx.plan.table import Question, answer
 
+    over, kind = over_devices(devices, device)
     question = Question(
         file, samples=samples, batch=batch, placement=placement, size=parse_size(size),
-        memory_cap=parse_bytes(memory_cap), settings=parse_settings(set or ()), device=device,
-        compared=page is not None,
+        memory_cap=parse_bytes(memory_cap), settings=parse_settings(set or ()), device=kind,
+        devices=over, compared=page is not None,
     )  # fmt: skip
     data = answer(question)
     if page is not None:
@@ -174,6 +180,7 @@ def _calibrate(device: str) -> Answer:
 
 def _show(data: dict[str, Any], console: Console) -> None:
     from dynaxx.share.plan_room import room_lines, wait_lines
+    from dynaxx.share.plan_spread import spread_lines
 
     heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak", "time")
     table(console, heads, [_row(node) for node in data["nodes"]])
@@ -185,7 +192,7 @@ def _show(data: dict[str, Any], console: Console) -> None:
     held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
     many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"
     console.print(f"{data['name']}: {held} for {many}.", markup=False)
-    for line in room_lines(data):
+    for line in (*spread_lines(data), *room_lines(data)):
         console.print(line, markup=False, soft_wrap=True)
     for line in wait_lines(data):
         console.print(line, markup=False)

@@ -10,7 +10,7 @@ import typer
 from dynaxx.errors import UsageError
 
 TARGET = ("--latency", "--memory", "--train-hours", "--train-cost", "--quality", "--devices")
-RUN = ("--samples", "--batch", "--placement", "--memory-cap", "--set", "--page")
+RUN = ("--samples", "--batch", "--placement", "--memory-cap", "--devices", "--set", "--page")
 TAKES: Mapping[str, tuple[str, ...]] = {
     "--prices": (),
     "--pretrained": ("--device",),

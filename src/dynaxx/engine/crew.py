@@ -19,11 +19,10 @@ from dynaxx.engine.seats import Seats, seat_by_name, seat_by_time
 from dynaxx.errors import RunError
 from dynaxx.plan.assign import Spread
 from dynaxx.plan.events import stages_of
+from dynaxx.plan.pace import batch_of
 from dynaxx.spec.graph import Node
 from dynaxx.stage.stage import Stage
 
-BATCHES = 2
-"""A run is cut into at least so many batches for each device: with one, all others would wait."""
 TRIED = 4
 """A trial passes a batch of this part of a run's through the stages."""
 
@@ -46,7 +45,7 @@ class Crew:
 
     def most(self, run: Run) -> int:
         """The samples of a batch at most."""
-        return min(run.batch_size, -(-len(run.draws.ids) // (BATCHES * len(self.devices))))
+        return batch_of(run.batch_size, len(run.draws.ids), len(self.devices))
 
     def seat(self, run: Run, nodes: Sequence[Node]) -> tuple[Seats, list[Made]]:
         """Choose who holds what; where nothing says how long the stages take, some samples are made to see.

@@ -11,6 +11,7 @@ import torch
 from dynaxx.engine.move import weights_bytes
 from dynaxx.errors import DynaxxError
 from dynaxx.plan.assign import Load, Spread, assign, refuse_overfull, streamed
+from dynaxx.plan.pace import stage_seconds
 from dynaxx.plan.placement import SHARE_FOR_WEIGHTS
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.told import teller_for
@@ -80,13 +81,8 @@ def told_s(spec: CascadeSpec, nodes: Sequence[Node], batch: int, *, device: torc
         plans = plan_run(spec, nodes, samples=batch, batch=batch).nodes if teller else ()
     except DynaxxError:
         return None
-    found: dict[str, float] = {}
-    for one in plans:
-        if teller is None or one.profile is None:
-            return None
-        took = teller.seconds(one.node, one.profile, one.work, samples=batch, batch=batch)
-        found[one.node.stage.name] = found.get(one.node.stage.name, 0.0) + took.value / batch
-    return found or None
+    found = stage_seconds(plans, teller) if teller else None
+    return None if found is None else {name: told.value for name, told in found.items()}
 
 
 def _streamed(loads: Mapping[str, Load], spread: Spread, room: Mapping[str, int | None]) -> frozenset[tuple[str, str]]:

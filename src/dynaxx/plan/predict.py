@@ -13,6 +13,7 @@ from dynaxx.plan.events import Event, Placement, events
 from dynaxx.plan.placement import Residence, Wanted, choose
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import Building, profile_of
+from dynaxx.plan.signals import FLOAT, asked_bytes, signal_bytes
 from dynaxx.plan.streamed import streamed_profile
 from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.tracker import OpKey
@@ -21,11 +22,8 @@ from dynaxx.plan.weights import weights_of
 from dynaxx.plan.wrapped import wrapped
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
-from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import PipelineStage
 
-FLOAT = 4
-"""Bytes of a number in float32."""
 GIB = 2**30
 
 
@@ -180,12 +178,12 @@ def plan_run(
     found = [replace(_node_plan(node, spec, samples, batch, build, root), on_cpu=on_cpu) for node in graph]
     known = {one.node.stage.name: one.profile.weights if one.profile else None for one in found}
     lie = choose(weights_of(graph, known, root) if cap_bytes is not None else known, cap_bytes, placement)
-    found = [_streaming(one, spec, root) if one.node.stage.name in lie.streamed else one for one in found]
+    found = [streaming(one, spec, root) if one.node.stage.name in lie.streamed else one for one in found]
     kept = {*keep, graph[-1].name}
     listed = events(graph, keep=kept, decode=decode, placement=lie.placement, streamed=lie.streamed, kept=lie.kept)
     whole = on_cpu and cap_bytes is None and placement != "one-at-a-time"
     here = {one.node.stage.name for one in found if whole and not isinstance(one.node.stage, PipelineStage)}
-    peaks = _peaks(found, listed, here | lie.kept, _asked_bytes(spec, samples))
+    peaks = _peaks(found, listed, here | lie.kept, asked_bytes(spec, samples))
     return RunPlan(tuple(replace(one, peak_bytes=peaks[one.node.name]) for one in found), listed, lie, cap_bytes)
 
 
@@ -217,7 +215,7 @@ def _running(one: NodePlan) -> float:
     return max(last, one.resting + 2 * answers)
 
 
-def _streaming(one: NodePlan, spec: CascadeSpec, root: Path | None) -> NodePlan:
+def streaming(one: NodePlan, spec: CascadeSpec, root: Path | None) -> NodePlan:
     """The node with its weights block by block; a CPU maps them whole, and reads what it needs."""
     part, _ = one_tile(one.node)
     held = None if one.on_cpu or one.profile is None else streamed_profile(part, spec.condition, root)
@@ -238,13 +236,3 @@ def _node_plan(
         return NodePlan(node, samples, at_once, unknown=str(error))
     passes = evaluations(node)
     return NodePlan(node, samples, at_once, profile, profile.work(steps_of(node), passes), passes)
-
-
-def signal_bytes(grid: Grid, samples: int) -> int:
-    """The bytes of so many signals on a grid."""
-    return FLOAT * grid.channels * grid.sites * samples
-
-
-def _asked_bytes(spec: CascadeSpec, samples: int) -> int:
-    text = spec.condition.text
-    return samples * text.max_tokens * (text.width * FLOAT + 1) if text else 0

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dynaxx.errors import UsageError
+from dynaxx.plan.assign import Spread
 from dynaxx.plan.energy import energy_kwh, watts_of
 from dynaxx.plan.fetching import run_time
 from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
 from dynaxx.plan.profiles import Building
+from dynaxx.plan.spread import SpreadPlan, SpreadQuestion, plan_spread
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller, teller_for
 from dynaxx.plan.training import TrainPlan, plan_training
@@ -40,6 +43,7 @@ class Question:
     size: tuple[int, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    devices: Sequence[str] | Spread | None = None
     compared: bool = False
     """Whether other placements and batches are told too."""
 
@@ -59,31 +63,34 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
     """What sampling and training a cascade will take."""
     graph = nodes(spec, size=question.size)
     build, on_cpu = exact_stages(spec, graph, root), question.device == "cpu"
-    run = _run(spec, question, root, {}, question.samples, question.batch)
+    teller, source = teller_for(question.device, spec.condition)
+    again = partial(_run, spec, question, root, teller)
+    run, spread = again({}, question.samples, question.batch)
     training = plan_training(spec, graph, on_cpu=on_cpu)
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
-    teller, source = teller_for(question.device, spec.condition)
     timed, price = _Timed(teller), prices().get(question.device)
-    watts = watts_of(question.device, price)
-    time = None if teller is None else run_time(teller, run)
-    latency = None if time is None or not run.nodes else time.latency_s
+    watts, many = watts_of(question.device, price), len(spread.devices) if spread else 1
+    time = None if teller is None or spread is not None else run_time(teller, run)
+    latency = spread.pace.run_s if spread else None if time is None or not run.nodes else time.latency_s
     hours = timed.total([timed.training(one) for one in training])
     return {
-        "name": spec.name, "device": question.device, "clock": source, "placement": run.placement,
+        "name": spec.name, "device": question.device, "clock": source,
+        "placement": "spread" if spread else run.placement,
         "memory_cap_bytes": question.memory_cap, "streamed": sorted(run.lie.streamed), "kept": sorted(run.lie.kept),
-        "samples": question.samples, "batch": min(question.batch, question.samples),
+        "samples": question.samples, "batch": spread.batch if spread else min(question.batch, question.samples),
+        "spread": spread and _spread(spread),
         "nodes": [_node(one) | {"latency_s": _plain(timed.node(one))} for one in run.nodes],
         "run": {
             "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
             "fetch_s": _plain(time.fetch_s) if time else None,
             "brought_bytes": sum(one.brought_bytes for one in run.nodes),
             "first_extra_s": timed.first_extra_s(run.nodes),
-            "usd_per_1000": _usd(price, latency, 1000 / question.samples),
-            "kwh_per_1000": _kwh(watts, latency, 1000 / question.samples),
+            "usd_per_1000": _usd(price, latency, many * 1000 / question.samples),
+            "kwh_per_1000": _kwh(watts, latency, many * 1000 / question.samples),
         },
         "ways": _ways(spec, graph, teller, question, build, root) if question.compared else [],
         "fetched_bytes": fetched_bytes(run),
-        "misfits": [asdict(one) for one in misfits(run, spec, partial(_run, spec, question, root))],
+        "misfits": [asdict(one) for one in misfits(run, spec, lambda *changed: again(*changed)[0])],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
         "train": {"train_s": _plain(hours), "usd": _usd(price, hours, 1.0), "kwh": _kwh(watts, hours, 1.0)},
@@ -92,16 +99,30 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
 
 
 def _run(
-    spec: CascadeSpec, question: Question, root: Path | None, settings: Mapping[str, Any], samples: int, batch: int
-) -> RunPlan:
+    spec: CascadeSpec,
+    question: Question,
+    root: Path | None,
+    teller: Teller | None,
+    settings: Mapping[str, Any],
+    samples: int,
+    batch: int,
+) -> tuple[RunPlan, SpreadPlan | None]:
     """The run that is asked for, with settings changed; latents are decoded at its end, as `dynaxx sample` does."""
     spec = override(spec, settings) if settings else spec
     graph = nodes(spec, size=question.size)
     shown, build = [graph[-1].name] if graph[-1].decoded is not None else [], exact_stages(spec, graph, root)
-    return plan_run(
+    if question.devices is not None:
+        if question.placement == "one-at-a-time":
+            problem = "keep every stage where it is, and --placement one-at-a-time has one come after another."
+            raise UsageError("--devices", problem, "Leave out one of the two.")
+        asked = SpreadQuestion(question.devices, question.device, samples, batch, question.memory_cap, shown)
+        found = plan_spread(spec, graph, asked, teller, build=build, root=root)
+        return found.run, found
+    run = plan_run(
         spec, graph, samples=samples, batch=batch, placement=question.placement, decode=shown,
         on_cpu=question.device == "cpu", cap_bytes=question.memory_cap, build=build, root=root,
     )  # fmt: skip
+    return run, None
 
 
 @dataclass(frozen=True)
@@ -180,6 +201,15 @@ def exact_stages(spec: CascadeSpec, graph: tuple[Node, ...], root: Path | None) 
         return build_stages(spec, graph, root=root, fresh=True, only={node.stage.name})[node.stage.name]
 
     return build
+
+
+def _spread(found: SpreadPlan) -> dict[str, Any]:
+    pace = found.pace
+    return {
+        "stages": {name: list(devices) for name, devices in found.spread.items()}, "by": found.by,
+        "devices": [asdict(one) for one in found.devices], "host": asdict(found.host),
+        "way_s": _plain(pace.way_s), "bottleneck_s": _plain(pace.bottleneck_s),
+    }  # fmt: skip
 
 
 def _node(one: NodePlan) -> dict[str, Any]:

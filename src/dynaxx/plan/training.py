@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from dynaxx.errors import RunError
-from dynaxx.plan.predict import signal_bytes
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import profile_of
+from dynaxx.plan.signals import signal_bytes
 from dynaxx.plan.tracker import OpKey
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node

@@ -9,6 +9,7 @@ from dynaxx.share.amounts import GIB, between, count_of, seconds, size_of
 from dynaxx.share.lanes import lanes
 from dynaxx.share.numbers import figure
 from dynaxx.share.plan_room import room_lines, wait_lines
+from dynaxx.share.plan_spread import spread_lines
 from dynaxx.share.shelf import shelf
 
 
@@ -21,7 +22,7 @@ def render_plan(plan: Mapping[str, Any]) -> str:
         curve=_curve(plan) if len(plan["ways"]) > 1 else None,
         ways=[_way(way) for way in plan["ways"]], sampling=[_node(node) for node in plan["nodes"]],
         training=[_stage(stage) for stage in plan["training"]], room=room_lines(plan),
-        waits=wait_lines(plan),
+        spread=spread_lines(plan), waits=wait_lines(plan),
     )  # fmt: skip
 
 

@@ -44,5 +44,7 @@ def clock_for(device: str) -> tuple[Clock | None, str]:
     if device.split(":")[0] not in HERE:
         known = device_named(device)
         return known, f"published figures, not calibrated: {known.source}"
+    if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
+        return None, "there is no GPU here: name a known one (--device h100-sxm)"
     found = calibrated(torch.device(device))
     return (found, "calibrated on this machine") if found else (None, "not calibrated: dynaxx plan --calibrate")
