@@ -1,4 +1,4 @@
-"""A run over two workers holds what is planned for each, does the planned events, and its pace is that of the bottleneck."""
+"""Two workers hold what is planned for each, do the planned events, and their pace is that of the bottleneck."""
 
 from __future__ import annotations
 
@@ -97,12 +97,16 @@ def planned(devices: Any, *, kind: str = "cpu", samples: int = 16, batch: int = 
 
 @pytest.mark.parametrize("spread", [APART, TWICE], ids=["apart", "replicas"])
 def test_each_worker_holds_what_is_planned(spread: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Live tensors of two threads: those of their work beside the weights that are theirs."""
+    """Live tensors of two threads: those of their work beside the weights that are theirs.
+
+    They are held against the plan of two GPUs, which is that of tensors alone: a CPU's kernels make copies beside them.
+    """
     live = Cascade.from_spec(SPEC, runtime=Runtime(device="cpu", spread=spread), fresh=True)
     live.sample("a", num=16)
     heard = listening(monkeypatch)
     live.sample("a", num=16)
-    plan = planned(spread)
+    plan = planned({name: tuple(on.replace("cpu", "cuda") for on in some) for name, some in spread.items()}, kind="t4")
+    heard = {name.replace("cpu", "cuda"): found for name, found in heard.items()}
     assert [one.device for one in plan.devices] == sorted(heard)
     for one in plan.devices:
         weights = sum(p.numel() * 4 for name in one.stages for p in live.stages[name].network.parameters())  # type: ignore[attr-defined]
@@ -155,7 +159,9 @@ def test_the_pace_is_the_slowest_stages_over_its_devices() -> None:
     }
     pace = plan.pace
     assert plan.batch == 8
-    assert pace.bottleneck_s and pace.way_s and pace.run_s
+    assert pace.bottleneck_s is not None
+    assert pace.way_s is not None
+    assert pace.run_s is not None
     assert pace.way_s.value == pytest.approx(sum(told.values()))
     assert pace.bottleneck_s.value == pytest.approx(max(told["base"], told["bridge"], told["refine"] / 2))
     assert pace.run_s.value == pytest.approx(8 * pace.way_s.value + 56 * pace.bottleneck_s.value)
@@ -168,7 +174,8 @@ def test_devices_in_a_list_are_given_their_stages_by_the_clock() -> None:
     assert set(plan.spread) == {"base", "bridge", "refine"}
     assert {one.device for one in plan.devices} == {"cuda:0", "cuda:1"}
     pace = plan.pace
-    assert pace.bottleneck_s and pace.way_s
+    assert pace.bottleneck_s is not None
+    assert pace.way_s is not None
     assert pace.bottleneck_s.value < 0.75 * pace.way_s.value
 
 

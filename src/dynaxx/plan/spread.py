@@ -102,8 +102,9 @@ def plan_spread(
     seconds = stage_seconds(plans, teller) if teller is not None else None
     planned = {one.node.stage.name: one.profile.weights if one.profile else None for one in plans}
     loads = _loads(graph, weights_of(graph, planned, root), seconds, frugal=asked.cap_bytes is not None)
-    rooms = {device: _room(device, asked.kind, asked.cap_bytes) for device in names}
-    spread, by = _spread(asked.devices, names, loads, rooms, told=seconds is not None)
+    home = "cpu" if on_cpu(names[0]) else names[0]  # where the run is, and stages that nobody spreads
+    rooms = {device: _room(device, asked.kind, asked.cap_bytes) for device in (*names, home)}
+    spread, by = _spread(asked.devices, home, loads, rooms, told=seconds is not None)
     flows = {(name, on) for name, devices in spread.items() for on in devices if streamed(loads[name], rooms[on])}
     used = tuple(dict.fromkeys(device for devices in spread.values() for device in devices))
     placed = {device: _placed(plans, device, spread, flows, spec, root) for device in used}
@@ -160,7 +161,7 @@ def _loads(
 
 def _spread(
     devices: Sequence[str] | Spread,
-    names: Sequence[str],
+    home: str,
     loads: Mapping[str, Load],
     rooms: Mapping[str, int | None],
     *,
@@ -171,14 +172,14 @@ def _spread(
             if name not in loads:
                 fix = f"{did_you_mean(name, loads)}Known: {', '.join(loads)}."
                 raise UsageError(f"stage {name!r}", "no such stage to spread.", fix)
-        spread = {name: tuple(devices.get(name) or names[:1]) for name in loads}
+        spread = {name: tuple(devices.get(name) or (home,)) for name in loads}
         refuse_overfull(loads, spread, rooms)
         return spread, "name"
     if not told:
         problem = "nothing tells how long every stage takes here: a run makes a few samples to see, and chooses then."
         fix = "Name the devices of each stage (base=cuda:0), time this machine (--calibrate), or name a known --device."
         raise UsageError("--devices", problem, fix)
-    return assign(loads, rooms), "clock"
+    return assign(loads, {device: rooms[device] for device in devices}), "clock"
 
 
 def _placed(
