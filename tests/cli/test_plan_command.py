@@ -58,6 +58,55 @@ def test_a_memory_cap_is_read_as_sample_reads_it(file: str, capsys: pytest.Captu
     assert run(["plan", file, "--memory-cap", "much"]) == 2
 
 
+OURS = """
+name: ours
+stages:
+  - {name: base, role: base, network: {width: 16, mults: [1, 2], blocks: 1, attention: []}, out: {size: [8, 8]}}
+  - {name: up, role: bridge, network: {width: 16, mults: [1], blocks: 1, attention: []}, from: base, out: {scale: 2}}
+"""
+
+
+@pytest.fixture
+def ours(tmp_path: Path, file: str) -> str:
+    path = tmp_path / "ours.yaml"
+    path.write_text(OURS, encoding="utf-8")
+    return str(path)
+
+
+def test_devices_are_read_as_sample_reads_them(ours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    named = ["--devices", "base=cuda:0", "--devices", "up=cuda:1,cuda:2"]
+    assert run(["plan", ours, *named, "--device", "t4", "--samples", "12", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["placement"], found["batch"]) == ("spread", 2)
+    assert found["spread"]["stages"] == {"base": ["cuda:0"], "up": ["cuda:1", "cuda:2"]}
+    assert found["run"]["peak_bytes"] == max(round(one["peak_bytes"]) for one in found["spread"]["devices"])
+    assert run(["plan", ours, "--devices", "cuda:0,cuda:1", "--device", "t4", "--samples", "64"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "where all devices work at once, the bottleneck." in said
+    assert "of answers." in said
+    assert run(["plan", ours, "--devices", "base=cpu:0", "--devices", "up=cpu:1"]) == 0
+    assert "held by workers on the CPU." in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["OURS", "--devices", "bse=cuda:0", "--device", "t4"], "Did you mean 'base'"),
+        (["OURS", "--devices", "auto"], "Name them: cuda:0,cuda:1."),
+        (["OURS", "--devices", "cuda:0,cuda:1"], "Name the devices of each stage (base=cuda:0)"),
+        (["OURS", "--devices", "cuda:0,nowhere", "--device", "t4"], "'nowhere' is no device"),
+        (["OURS", "--devices", "cuda:0,cuda:1", "--device", "t4", "--placement", "one-at-a-time"], "Leave out one"),
+        (["--target", "64x64", "--devices", "cuda:0,cuda:1"], "how many train together"),
+        (["--target", "64x64", "--devices", "65"], "how many train together"),
+    ],
+)
+def test_devices_that_cannot_be_meant(
+    ours: str, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    assert run(["plan", *(ours if option == "OURS" else option for option in options)]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_wrong_setting_is_refused(file: str) -> None:
     assert run(["plan", file, "--set", "base.solver.stops=5"]) == 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,13 @@ def really(text: str, root: Path, meter: Meter, *, samples: int = 2, given: Mapp
 
 def live_bytes(stage: Wrapped, request: Request, call: Call) -> float:
     """The most that tensors hold at once, weights included."""
-    size = request.grid.size
+    return tracked_bytes(_modules(stage), request.grid.size, call)
+
+
+def tracked_bytes(stay: Sequence[nn.Module], size: tuple[int, ...], call: Call) -> float:
+    """The most that tensors hold at once, with the weights of what stays."""
     tracker = Tracker(Scale(len(size), 1, fixed=size))
-    for x in (x for part in _modules(stage) for x in (*part.parameters(), *part.buffers())):
+    for x in (x for part in stay for x in (*part.parameters(), *part.buffers())):
         tracker.hold(x)
     with torch.no_grad(), tracker:
         call()

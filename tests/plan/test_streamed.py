@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn_stages import Setting, request, settings
 from meter import held
 from own_memory import give_memory_of_its_own, stream_aside
+from real_calls import Call, really, tracked_bytes
+from test_wrapped import CASCADES, FOLDERS
+from tiny_pipelines import saved
+from torch import nn
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.move import weights_bytes
@@ -17,9 +22,12 @@ from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.ways import fetched_bytes
 from dynaxx.plan.weights import weights_of
+from dynaxx.spec.facts import NETWORKS
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
 from dynaxx.stage.build import build_stages
+from dynaxx.stage.pipeline.wrapped import Wrapped
+from dynaxx.stage.stage import Request
 
 NET = "network: {width: 32, mults: [1, 2], blocks: 1, attention: []}"
 TEXT = f"""
@@ -51,6 +59,14 @@ def folder(tmp_path: Path) -> Path:
     return Cascade.from_spec(SPEC, fresh=True).save_pretrained(tmp_path / "three")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("whole")
+    for name in FOLDERS:
+        saved(name, root)
+    return root
+
+
 def drawn() -> list[Setting]:
     return [one for one in settings(10, 3, memory=True) if one.node.grid.sites * one.batch < SMALL]
 
@@ -67,6 +83,45 @@ def test_a_stage_streamed_by_blocks_holds_what_is_planned(one: Setting, monkeypa
     assert profile.peak_bytes(one.batch, one.node.grid.size, on_cpu=False) == pytest.approx(real, rel=0.02)
     whole = profile_of(one.node, one.spec.condition)
     assert profile.peak_bytes(one.batch, one.node.grid.size) < whole.peak_bytes(one.batch, one.node.grid.size)
+
+
+def streamed_bytes(stage: Wrapped, request: Request, call: Call) -> float:
+    """The most that tensors hold at once in a pipeline's second streamed call, beside the weights that stay."""
+    networks = [part for name in NETWORKS if (part := getattr(stage.pipe, name, None)) is not None]
+    for network in networks:
+        stream_aside(network)
+    call()
+    stay = [part for part in stage.pipe.components.values() if isinstance(part, nn.Module) and part not in networks]
+    return tracked_bytes(stay, request.grid.size, call)
+
+
+@pytest.mark.parametrize("name", CASCADES)
+def test_a_streamed_pipeline_holds_what_is_planned(whole: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding too, when no block is there; every family, and both of Wan's halves."""
+    give_memory_of_its_own(monkeypatch)
+    seen, spec = really(CASCADES[name], whole, streamed_bytes), loads(CASCADES[name])
+    given: dict[str, Any] = {"samples": 2, "batch": 2, "on_cpu": False, "root": whole}
+    planned = plan_run(spec, nodes(spec), cap_bytes=1000, placement="auto", **given)
+    for one, other in zip(planned.nodes, plan_run(spec, nodes(spec), **given).nodes, strict=True):
+        assert one.comes == "blocks"
+        assert one.own_bytes == pytest.approx(seen[one.node.name], rel=0.01)
+        assert one.resting < one.weights == other.weights
+        assert one.own_bytes <= other.own_bytes
+
+
+@pytest.mark.parametrize("share", [0.5, 2.0], ids=["streamed", "resident"])
+def test_a_pipelines_events_are_those_of_the_run(whole: Path, share: float) -> None:
+    """By the sizes that its files' headers state."""
+    file = whole / "events.yaml"
+    file.write_text(CASCADES["x4"])
+    spec = loads(CASCADES["x4"])
+    weights = weights_of(nodes(spec), dict.fromkeys(["base", "upscaler"], 0), whole)
+    cap = int(share * sum(size or 0 for size in weights.values()))
+    live = Cascade.from_pretrained(file, runtime=Runtime(device="cpu", memory_cap=cap))
+    assert weights == weights_bytes(live.stages)
+    real = [event.event for event in live.sample("a red apple").trace.events]
+    planned = plan_run(spec, nodes(spec), placement="auto", cap_bytes=cap, root=whole)
+    assert [str(event) for event in planned.events] == real
 
 
 def test_a_streamed_cascade_holds_what_is_planned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

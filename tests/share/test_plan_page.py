@@ -12,6 +12,7 @@ from tests.share.phone import WIDTH, needs_browser, width_and_extent
 from dynaxx.plan.table import Question, answer
 from dynaxx.share.plan_page import render_plan
 from dynaxx.share.plan_room import room_lines
+from dynaxx.share.plan_spread import spread_lines
 
 FILE = """
 name: two
@@ -145,6 +146,15 @@ def test_under_a_cap_it_says_what_is_streamed_and_what_does_not_fit(file):
     least, other = (min(way["peak_bytes"] for way in told["ways"]) for told in (capped, whole))
     assert least < other
     assert all(way["fetched_bytes"] > 3 * sum(n["weights_bytes"] for n in capped["nodes"]) for way in capped["ways"])
+
+
+def test_over_devices_it_says_what_each_holds(file):
+    spread = answer(Question(file, samples=8, device="t4", devices={"base": ("cuda:0",), "bridge": ("cuda:1",)}))
+    text = " ".join(read(render_plan(spread)).text.split())
+    assert "Over several devices" in text
+    assert len(spread_lines(spread)) == 4
+    for line in spread_lines(spread):
+        assert " ".join(line.split()) in text
 
 
 def test_without_a_clock_it_speaks_of_memory_alone(file, tmp_path, monkeypatch):

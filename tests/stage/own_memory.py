@@ -42,8 +42,10 @@ def stream_aside(network: nn.Module, device: torch.device = ASIDE) -> None:
         ),
     )  # fmt: skip
     for group in groups_of(network):
-        if group.stream is not None:
-            group.offload_device = torch.device("meta")  # else a copy on this CPU passes for one that has not come
+        if group.stream is None:  # a GPU copies it back; on this CPU it would stay where it is, and needs a master
+            group.stream = Stream()
+            group.cpu_param_dict = group._init_cpu_param_dict()
+        group.offload_device = torch.device("meta")  # else a copy on this CPU passes for one that has not come
 
 
 def give_memory_of_its_own(patch: pytest.MonkeyPatch) -> None:

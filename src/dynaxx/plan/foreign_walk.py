@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,21 @@ from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.pipeline.blank import blank_stage, quiet
+from dynaxx.stage.pipeline.wrapped import Wrapped
 from dynaxx.stage.stage import Request
+from dynaxx.stage.streaming import follow_blocks, streams
 
 Passes = dict[int, int]
 """How often networks are evaluated, by how many copies of the batch they are given."""
 
 
-def foreign_walk(node: Node, root: Path | None, facts: Facts, parts: Mapping[str, nn.Module]) -> tuple[Profile, Passes]:
+def foreign_walk(
+    node: Node, root: Path | None, facts: Facts, parts: Mapping[str, nn.Module], *, streamed: bool = False
+) -> tuple[Profile, Passes]:
     """The profile of a call of the node's pipeline with `parts`, and the evaluations of its networks.
 
-    A family that takes one sample a call is called with one: its work grows with the batch, its peak does not.
+    A family that takes one sample a call is called with one: its work grows with the batch, its peak does not. Where it
+    is `streamed`, blocks of the networks come as they do in calls after a first one, and weights are those that stay.
 
     Raises:
         RunError: if the pipeline refuses what it is called with, or asks for what tensors without memory lack.
@@ -42,17 +47,20 @@ def foreign_walk(node: Node, root: Path | None, facts: Facts, parts: Mapping[str
     alone = facts.family is not None and facts.family.single
     batch, size = 1 if alone else BATCH, node.grid.size
     stage = blank_stage(node.stage, root, facts, parts, hands=node.stop_std is not None)
-    tracker = Tracker(Scale(len(size), 1, fixed=size, like=size))
-    echoes, held = Echoes(tracker), _held(stage.pipe, tracker)
-    for name in NETWORKS:
-        if (network := getattr(stage.pipe, name, None)) is not None:
-            echoed(network, name, echoes)
     request = Request(
         spec=stage.spec, grid=node.grid, inputs=_inputs(node, batch), condition=Condition(("",) * batch),
         draws=Draws(0, "rehearsal", tuple(range(batch))), device=META, stop_std=node.stop_std,
     )  # fmt: skip
-    with quiet(), torch.no_grad(), RealKernels(), tracker, Memoryless():
-        answer = stage.run(request)
+    scale, networks = Scale(len(size), 1, fixed=size, like=size), _networks(stage.pipe)
+    moved = [network for network in networks.values() if streamed and streams(network)]
+    now = [Tracker(scale)]
+    for network in moved:
+        follow_blocks(network, lambda sizes, sign: now[-1].moved(sizes, sign))
+    if moved:
+        _called(stage, request, networks, now[-1])  # shows in which order blocks are called
+        now.append(Tracker(scale))
+    tracker, held = now[-1], _held(stage.pipe, now[-1], moved)
+    echoes, answer = _called(stage, request, networks, tracker)
     tracker.heights.add(_encoders(parts, tracker.scale) if facts.family else Heights())
     work, heights = _work(tracker, echoes), tracker.heights
     if alone:
@@ -65,9 +73,27 @@ def foreign_walk(node: Node, root: Path | None, facts: Facts, parts: Mapping[str
     return found, _passes(echoes, batch)
 
 
-def _held(pipe: Any, tracker: Tracker) -> int:
-    """Bytes of the weights that are there during the call."""
-    modules = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+def _networks(pipe: Any) -> dict[str, nn.Module]:
+    return {name: network for name in NETWORKS if (network := getattr(pipe, name, None)) is not None}
+
+
+def _called(
+    stage: Wrapped, request: Request, networks: Mapping[str, nn.Module], tracker: Tracker
+) -> tuple[Echoes, Tensor]:
+    """A call that is followed, with echoes in the networks' places while it lasts."""
+    echoes, plain = Echoes(tracker), {name: network.forward for name, network in networks.items()}
+    for name, network in networks.items():
+        echoed(network, name, echoes)
+    with quiet(), torch.no_grad(), RealKernels(), tracker, Memoryless():
+        answer = stage.run(request)
+    for name, network in networks.items():
+        network.forward = plain[name]
+    return echoes, answer
+
+
+def _held(pipe: Any, tracker: Tracker, moved: Sequence[nn.Module]) -> int:
+    """Bytes of the weights that are there during the whole call."""
+    modules = [part for part in pipe.components.values() if isinstance(part, nn.Module) and part not in moved]
     for x in (x for module in modules for x in (*module.parameters(), *module.buffers())):
         tracker.hold(x)
     return sum(p.numel() * p.itemsize for module in modules for p in module.parameters())

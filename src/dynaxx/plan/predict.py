@@ -218,7 +218,10 @@ def _running(one: NodePlan) -> float:
 def streaming(one: NodePlan, spec: CascadeSpec, root: Path | None) -> NodePlan:
     """The node with its weights block by block; a CPU maps them whole, and reads what it needs."""
     part, _ = one_tile(one.node)
-    held = None if one.on_cpu or one.profile is None else streamed_profile(part, spec.condition, root)
+    try:
+        held = None if one.on_cpu or one.profile is None else streamed_profile(part, spec.condition, root)
+    except RunError as error:
+        return replace(one, streams=True, profile=None, unknown=str(error))
     return replace(one, streams=True, streamed=held)
 
 

@@ -56,8 +56,8 @@ class Wrapped:
     parts: Mapping[str, int | None]
 
 
-def wrapped(node: Node, root: Path | None) -> Wrapped:
-    """What a node of a wrapped pipeline takes, kept by content.
+def wrapped(node: Node, root: Path | None, *, streamed: bool = False) -> Wrapped:
+    """What a node of a wrapped pipeline takes, its networks whole or block by block; kept by content.
 
     Raises:
         RunError: if its files are not on this machine, or it cannot be called without values.
@@ -70,14 +70,14 @@ def wrapped(node: Node, root: Path | None) -> Wrapped:
     if facts is None:
         fix = "Name a folder with its configuration files; no weights are needed."
         raise RunError(where, f"nothing is known of {stage.load!r}: it is not on this machine.", fix)
-    key = _key(node, stage, facts)
+    key = _key(node, stage, facts, streamed)
     if key not in _kept:
         place = cache_folder("wrapped", f"{key}.json")
         if (data := recall(place)) is not None:
             passes = {copies: times for copies, times in data["passes"]}
             _kept[key] = Wrapped(Profile.from_json(data["profile"]), passes, data["parts"])
         else:
-            found = _kept[key] = _rehearsed(node, root, facts, where)
+            found = _kept[key] = _rehearsed(node, root, facts, where, streamed)
             plain = {"profile": found.profile.to_json(), "passes": list(found.passes.items()), "parts": found.parts}
             remember(place, plain)
     return _kept[key]
@@ -99,16 +99,16 @@ def evaluations_of(node: Node, root: Path | None) -> int | None:
         return _copies(stage, facts) * _steps(stage, facts)
 
 
-def _key(node: Node, stage: PipelineStage, facts: Facts) -> str:
+def _key(node: Node, stage: PipelineStage, facts: Facts, streamed: bool) -> str:
     said = (
         FORMAT, torch.__version__, version("diffusers"), torch.get_num_threads(), block(), node.grid, node.stop_std,
         {name: given.grid for name, given in node.inputs.items()}, facts.pipeline, facts.index, facts.parts,
-        stage.model_dump(mode="json", exclude={"name", "role", "load"}),
+        stage.model_dump(mode="json", exclude={"name", "role", "load"}), streamed,
     )  # fmt: skip
     return blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 
 
-def _rehearsed(node: Node, root: Path | None, facts: Facts, where: str) -> Wrapped:
+def _rehearsed(node: Node, root: Path | None, facts: Facts, where: str, streamed: bool) -> Wrapped:
     stage = node.stage
     assert isinstance(stage, PipelineStage)
     dtype = getattr(torch, stage.dtype)
@@ -117,7 +117,7 @@ def _rehearsed(node: Node, root: Path | None, facts: Facts, where: str) -> Wrapp
     there = {name: in_format(part, dtype) for name, part in made.items() if part is not None}
     counts = {name: _count(made[name]) for name in named}
     try:
-        profile, passes = foreign_walk(node, root, facts, there)
+        profile, passes = foreign_walk(node, root, facts, there, streamed=streamed)
     except FAILS as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0].removeprefix(f"{where}: ").rstrip(".")
         known = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count is not None)

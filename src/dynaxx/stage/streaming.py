@@ -39,7 +39,8 @@ def stop_streaming(network: nn.Module) -> None:
     from diffusers.hooks import HookRegistry
 
     for group in groups_of(network):
-        group.cpu_param_dict.clear()
+        for held in (group.cpu_param_dict, group.parameters, group.buffers):
+            held.clear()
     registry = HookRegistry.check_if_exists_or_initialize(network)
     for name in HOOKS:
         registry.remove_hook(name, recurse=True)
