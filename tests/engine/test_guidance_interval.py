@@ -106,6 +106,13 @@ def test_guidance_that_ends_is_diffusers_own_cut_off(zoo: Path, stage: dict[str,
     assert (samples.x - plain.x).abs().max() > 1e-3, "it matters"
 
 
+def test_without_guidance_no_step_is_guided(zoo: Path) -> None:
+    call = {"num_inference_steps": 3, "guidance_scale": 1.0}
+    samples, batches = drawn(cascade(zoo, SD | {"call": call, "guidance_interval": [0.0, 1000.0]}))
+    assert batches == [2, 2, 2]
+    assert samples.trace.nodes[0].calls[0]["guided_steps"] == 0
+
+
 @contextmanager
 def by_hand(network: Any, guided: set[int], calls: int = 1) -> Iterator[None]:
     """What a script does that has the network in its hands: outside `guided` steps both answers are the one asked."""

@@ -16,7 +16,9 @@ import torch
 from tiny_pipelines import saved
 
 from dynaxx import Cascade
+from dynaxx.engine import crew
 from dynaxx.engine.runtime import Runtime
+from dynaxx.engine.seats import Seats
 from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.stage import Request
@@ -115,6 +117,39 @@ def test_what_nodes_were_given_is_kept_in_the_order_of_the_samples() -> None:
     assert all(torch.equal(apart.stages[name], x) for name, x in alone.stages.items())
 
 
+def test_a_trial_on_a_device_that_no_stage_stays_on_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which device a stage is tried on follows from weights alone, where it stays from times too."""
+    chosen = [{"one": ("cpu:2",), "two": ("cpu:2",)}, {"one": ("cpu:0",), "two": ("cpu:1",)}]
+    seats = (Seats(spread, "measured") for spread in chosen)
+    monkeypatch.setattr(crew, "seat_by_time", lambda *_: next(seats))
+    found = cascade(batch_size=2, spread=("cpu:0", "cpu:1", "cpu:2")).sample(num=8)
+    assert torch.equal(found.x, cascade(batch_size=2).sample(num=8).x)
+    assert {node.name: set(node.by_device) for node in found.trace.nodes} == {
+        "one": {"cpu:2", "cpu:0"}, "two": {"cpu:2", "cpu:1"}
+    }  # fmt: skip
+
+
+def test_stages_without_a_device_of_their_own_count_the_run_s_and_no_device_counts_twice() -> None:
+    """Batches are cut for all devices at work: two for each."""
+    live = cascade(batch_size=8, spread={"two": ("cpu:1", "cpu:1")})
+    found = live.sample(num=8)
+    assert found.trace.spread == {"one": ("cpu",), "two": ("cpu:1",)}
+    assert [node.batch_size for node in found.trace.nodes] == [2, 2]
+    assert cascade(spread={}).runtime.spreads is False
+    with pytest.raises(UsageError, match="names no device for 'two'"):
+        cascade(spread={"two": ()})
+
+
+def test_another_size_leaves_no_replicas_behind() -> None:
+    live = cascade(batch_size=2, spread={"one": ("cpu:0", "cpu:1"), "two": ("cpu:0", "cpu:1")})
+    before = live.sample(num=4)
+    assert live._crew is not None
+    assert live._crew._copies
+    live.sample(num=4, size=(8, 8))
+    assert not live._crew._copies
+    assert torch.equal(live.sample(num=4).x, before.x)
+
+
 def test_parallel_bases_are_spread() -> None:
     base = {"role": "base", "kind": "custom", "target": "test_spread:Slow", "out": {"size": [4, 4]}}
     base |= {"options": {"seconds": 0.02}}
@@ -163,7 +198,9 @@ INTERRUPTED = """
 import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests
 import json, os, sys
 from dynaxx import Cascade
+from dynaxx.engine import crew
 from dynaxx.engine.runtime import Runtime
+from dynaxx.engine.seats import Seats
 from dynaxx.spec.files import parse
 runtime = Runtime(spread=dict(base=("cpu:0", "cpu:1"), up=("cpu:0",)))
 live = Cascade.from_spec(parse(json.loads(sys.argv[1])), fresh=True, runtime=runtime)

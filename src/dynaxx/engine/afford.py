@@ -31,6 +31,7 @@ def afford(
     keep: Collection[str] = (),
     decode: Collection[str] = (),
     device: torch.device | None = None,
+    released: bool = True,
 ) -> None:
     """See that `total` samples through the `chosen` nodes have ids, and room in memory.
 
@@ -40,7 +41,7 @@ def afford(
     """
     if total > MOST_IDS:
         raise UsageError("num", f"{total} samples are more than there are ids ({MOST_IDS}).", "Ask for fewer (--num).")
-    need = need_bytes(chosen, total, batch_size=batch_size, keep=keep, decode=decode)
+    need = need_bytes(chosen, total, batch_size=batch_size, keep=keep, decode=decode, released=released)
     free = free_bytes(device or torch.device("cpu"))
     if free is not None and need > free:
         largest = max(chosen, key=lambda node: node.grid.sites)
@@ -51,17 +52,25 @@ def afford(
 
 
 def need_bytes(
-    chosen: Sequence[Node], total: int, *, batch_size: int, keep: Collection[str] = (), decode: Collection[str] = ()
+    chosen: Sequence[Node],
+    total: int,
+    *,
+    batch_size: int,
+    keep: Collection[str] = (),
+    decode: Collection[str] = (),
+    released: bool = True,
 ) -> int:
     """The least that a run holds at once: a node's answer and what it reads, what is kept, and one batch at work.
 
-    A kept node's inputs are kept with it, each on the node's own grid; what is decoded is kept beside its latents.
+    Where nothing is `released` before the end, all answers are held. A kept node's inputs are kept with it, each on the
+    node's own grid; what is decoded is kept beside its latents.
     """
     each = {node.name: node.grid.channels * node.grid.sites for node in chosen}
     kept = sum(each[node.name] * (1 + len(node.inputs)) for node in chosen if node.name in keep)
     shown = [node.decoded for node in chosen if node.name in decode and node.decoded]
     kept += sum(grid.channels * grid.sites for grid in shown)
-    held = max(sum(each.get(name, 0) for name in {node.name, *node.parents} - set(keep)) for node in chosen)
+    groups = [{node.name, *node.parents} for node in chosen] if released else [set(each)]
+    held = max(sum(each.get(name, 0) for name in group - set(keep)) for group in groups)
     work = max(each.values()) * min(batch_size, total)
     return BYTES * (total * (kept + held) + work) + BYTES_PER_SAMPLE * total
 

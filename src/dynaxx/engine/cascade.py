@@ -162,7 +162,15 @@ class Cascade:
         kept, last = names_to_keep(chosen, keep), chosen[-1].name
         shown = to_decode(chosen, kept) if decode else frozenset()
         batch, where = self.runtime.batch_size, self.runtime.gathers
-        afford(chosen, ask.total, batch_size=batch, keep=kept, decode=shown, device=where)
+        afford(
+            chosen,
+            ask.total,
+            batch_size=batch,
+            keep=kept,
+            decode=shown,
+            device=where,
+            released=not self.runtime.spreads,
+        )
         self.codecs.rehearse(graph, codecs_of(chosen, shown))
         run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
         keep = {*run.keep, *given, last}
@@ -205,7 +213,10 @@ class Cascade:
         """The workers on several devices, where stages are spread over some."""
         if not self.runtime.spreads:
             return None
-        return Crew(self.runtime.devices, self.runtime.seats, partial(told_s, self.spec, device=self.runtime.on))
+        named, devices = self.runtime.seats, self.runtime.devices
+        if named is not None and not set(self.stages) <= set(named):
+            devices = tuple(dict.fromkeys([*devices, str(self.runtime.on)]))
+        return Crew(devices, named, partial(told_s, self.spec, device=self.runtime.on))
 
     @contextmanager
     def _capped(self) -> Iterator[None]:
@@ -253,6 +264,8 @@ class Cascade:
 
     def _rebuilt(self, spec: CascadeSpec, runtime: Runtime, names: Collection[str]) -> Cascade:
         graph = nodes(spec, size=runtime.size)
+        if self._crew is not None:
+            self._crew.dismiss()
         fresh = build_stages(
             spec, graph, root=self.root, only=names, allow_download=runtime.allow_download, mapped=runtime.frugal
         )

@@ -74,7 +74,7 @@ class Crew:
                 move("evict", stage, torch.device("cpu"), run.condition)
             self._copies = {}
         self.seats = seats
-        workers = {device: self._worker(device) for device in seats.devices}
+        workers = {device: self.worker(device) for device in seats.devices}
         for name, devices in seats.spread.items():
             for number, device in enumerate(devices):
                 workers[device].stages[name] = self._copy(run, name, device) if number else run.stages[name]
@@ -86,6 +86,10 @@ class Crew:
                 _fetch(run, worker, name, seats)
         return workers
 
+    def dismiss(self) -> None:
+        """Let go of all replicas: the stages will be others'."""
+        self.seats, self._copies = None, {}
+
     def _try(self, run: Run, nodes: Sequence[Node], seats: Seats) -> list[Made]:
         """Make two small batches, one stage after another, each where it has room; time the second.
 
@@ -96,7 +100,7 @@ class Crew:
         made, took_s = list[Made](), dict[str, float]()
         for number, node in enumerate(nodes):
             name = node.stage.name
-            worker = self._worker(seats.spread[name][0])
+            worker = self.worker(seats.spread[name][0])
             worker.stages = {name: run.stages[name]}
             if name not in stages_of(nodes[:number]):
                 _fetch(run, worker, name, seats)
@@ -107,7 +111,8 @@ class Crew:
         self.latency_s |= took_s
         return made
 
-    def _worker(self, device: str) -> Worker:
+    def worker(self, device: str) -> Worker:
+        """One that holds nothing yet, with the batch sizes that were found on its device."""
         return Worker(device, {}, self._batches.setdefault(device, {}))
 
     def _copy(self, run: Run, name: str, device: str) -> Stage:

@@ -58,13 +58,16 @@ class Runtime:
             raise UsageError("batch_size", f"is {self.batch_size}.", "Give 1 or more.")
         if isinstance(self.spread, str) and self.spread != "auto":
             raise UsageError("spread", f"{self.spread!r} is unknown.", "Give auto, or a list of devices.")
+        if self.seats is not None and not all(self.seats.values()):
+            unnamed = next(name for name, devices in self.seats.items() if not devices)
+            raise UsageError("spread", f"names no device for {unnamed!r}.", "Name one, or leave the stage out.")
         if self.spread is not None and self.placement == "one-at-a-time":
             problem = "keeps every stage where it is, and placement 'one-at-a-time' has one stage come after another."
             raise UsageError("spread", problem, "Leave out one of the two.")
         for lever in self.levers:
             if lever not in LEVERS:
                 raise UsageError("levers", f"{lever!r} is unknown.", f"Known: {', '.join(LEVERS)}.")
-            if self.spread and LEVERS[lever].shared:
+            if self.spreads and LEVERS[lever].shared:
                 problem = f"{lever!r} is set for all devices at once, and with `spread` each works by itself."
                 raise UsageError("levers", problem, "Leave out one of the two.")
         if self.placement not in get_args(Wanted):
@@ -98,7 +101,9 @@ class Runtime:
     @property
     def seats(self) -> Spread | None:
         """The devices of each stage, where they are said by name."""
-        return self.spread if isinstance(self.spread, Mapping) else None
+        if not isinstance(self.spread, Mapping) or not self.spread:
+            return None
+        return {name: _each_once(devices) for name, devices in self.spread.items()}
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -122,8 +127,7 @@ class Runtime:
         """The device, with its number where it has one; the first of a list that stages are spread over."""
         gpu = "cuda" if torch.cuda.is_available() else "cpu"
         device = torch.device(self.device or next(iter(() if self.seats else self.devices), gpu))
-        bare = str(device) == "cuda" and torch.cuda.is_available()
-        return torch.device("cuda", torch.cuda.current_device()) if bare else device
+        return torch.device(_numbered(str(device)))
 
 
 def _named(spread: str | Sequence[str] | Spread | None) -> tuple[str, ...]:
@@ -131,7 +135,16 @@ def _named(spread: str | Sequence[str] | Spread | None) -> tuple[str, ...]:
     if spread is None or isinstance(spread, str):
         return ()
     several = spread.values() if isinstance(spread, Mapping) else [spread]
-    return tuple(dict.fromkeys(device for devices in several for device in devices))
+    return _each_once([device for devices in several for device in devices])
+
+
+def _each_once(devices: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_numbered, devices)))
+
+
+def _numbered(device: str) -> str:
+    """A GPU by its number: `cuda` and `cuda:0` are one."""
+    return f"cuda:{torch.cuda.current_device()}" if device == "cuda" and torch.cuda.is_available() else device
 
 
 def _try(device: str) -> None:

@@ -43,7 +43,7 @@ def run_spread(run: Run, nodes: Sequence[Node], crew: Crew) -> None:
     board = Board(nodes, seats.spread, total, begun=begun)
     made += Shift(run, board, workers, most).carry_out()
     run.trace.spread, run.trace.spread_by = {name: tuple(on) for name, on in seats.spread.items()}, seats.by
-    note(run, nodes, made, workers)
+    note(run, nodes, made, {name: crew.worker(name) for name in {one.worker for one in made}})
 
 
 @final

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dynaxx.stage.levers.lever import Answering, Undo, around, as_held
 from dynaxx.stage.tensors import each, tensors
 
-SIGNALS = ("sample", "hidden_states", "_embeds", "timestep_cond", "pooled_projections")
+SIGNALS = ("sample", "hidden_states", "hidden_states_image", "_embeds", "timestep_cond", "pooled_projections")
 """What the names of arguments end with that are signals or encodings, not numbers whose digits count."""
 
 

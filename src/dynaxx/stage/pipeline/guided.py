@@ -51,41 +51,52 @@ def check_interval(spec: PipelineStage, family: Family, kind: str) -> None:
 
 
 def guidance_of(spec: PipelineStage, said: Mapping[str, Any], network: str) -> Guidance:
-    """That of one of the pipeline's networks: the lower of two experts may have a scale of its own."""
+    """That of one of the pipeline's networks: the lower of two experts may have a scale of its own.
+
+    With a first scale of 1 nothing is guided, and the pipeline asks once by itself.
+    """
+    if spec.guidance_interval is not None and said.get("guidance_scale") == 1:
+        return Guidance(spec.guidance_interval, 1.0)
     own = said.get("guidance_scale_2") if network == "transformer_2" else None
     return Guidance(spec.guidance_interval, None if own is None else float(own))
-
-
-def guided_steps(spec: PipelineStage, walk: Walk) -> dict[str, int]:
-    """How many steps of a walk were guided, where its guidance is limited."""
-    if spec.guidance_interval is None:
-        return {}
-    return {"guided_steps": sum(Guidance(spec.guidance_interval).on(level) for level in walk.levels[: walk.index])}
 
 
 @contextmanager
 def limited(
     pipe: Any, family: Family, spec: PipelineStage, said: Mapping[str, Any], walk: Walk, count: int
-) -> Iterator[None]:
-    """Have the networks answer as their guidance says for one call of their pipeline on `count` samples."""
+) -> Iterator[set[int]]:
+    """Have the networks answer as their guidance says for one call of their pipeline on `count` samples.
+
+    What it yields comes to hold the steps at which the guidance of such a network was on.
+    """
+    guided = set[int]()
     parts = {name: part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None}
     asked = {name: guidance_of(spec, said, name) for name in parts if family.guides}
     limits = {parts[name]: one for name, one in asked.items() if one != Guidance(None)}
     undos = [
         around(
-            network, partial(_sparing, guidance=one, walk=walk, scheduler=pipe.scheduler, count=count, family=family)
+            network,
+            partial(
+                _sparing, guidance=one, walk=walk, scheduler=pipe.scheduler, count=count, family=family, guided=guided
+            ),
         )
         for network, one in limits.items()
     ]
     try:
-        yield
+        yield guided
     finally:
         for undo in undos:
             undo()
 
 
 def _sparing(
-    answering: Answering, *, guidance: Guidance, walk: Walk, scheduler: Any, count: int, family: Family
+    answering: Answering,
+    guidance: Guidance,
+    walk: Walk,
+    scheduler: Any,
+    count: int,
+    family: Family,
+    guided: set[int],
 ) -> Answering:
     """A network that spares itself the answer without the prompt where nobody needs it."""
     kept: dict[int, Any] = {}
@@ -94,6 +105,7 @@ def _sparing(
         if walk.index == 0:
             settle(walk, scheduler, named["timestep"] if "timestep" in named else args[1])
         if guidance.on(walk.levels[walk.index]):
+            guided.add(walk.index)
             return answering(*args, **named)
         if family.apart:
             if walk.index not in kept:

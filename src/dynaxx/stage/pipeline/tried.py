@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, final
@@ -15,11 +16,23 @@ from dynaxx.stage.levers.choose import Trial, choose, pull
 
 
 @final
+class Trials:
+    """What came of each lever, None before any was tried; replicas of a stage share it, and wait for the first."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Trial] | None = None
+        self.lock = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Trials:
+        return self
+
+
+@final
 class Tried:
     """The levers of one pipeline, and what came of each."""
 
     def __init__(self) -> None:
-        self._trials = dict[str, Trial]()
+        self._trials = Trials()
         self._pulled: ref[torch.nn.Module] | None = None
 
     def pull(self, pipe: Any, run: Callable[[], object], names: tuple[str, ...], *, moves: bool) -> bool:
@@ -31,19 +44,18 @@ class Tried:
         networks = [part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None]
         if not networks or (self._pulled is not None and self._pulled() is networks[0]):
             return False
-        again = networks[1:]
-        if self._pulled is None:
-            call = captured(networks[0], run)
-            if call is None:
-                return False
-            self._trials = choose(networks[0], call, names, moves=moves)
-        else:
-            again = networks
+        again = networks
+        with self._trials.lock:
+            if self._trials.found is None:
+                call = captured(networks[0], run)
+                if call is None:
+                    return False
+                self._trials.found, again = choose(networks[0], call, names, moves=moves), networks[1:]
         for network in again:
-            pull(network, self._trials)
+            pull(network, self._trials.found)
         self._pulled = ref(networks[0])
         return True
 
     def told(self) -> dict[str, dict[str, Any]]:
         """What came of every lever that was tried, for a trace."""
-        return {name: asdict(trial) for name, trial in self._trials.items()}
+        return {name: asdict(trial) for name, trial in (self._trials.found or {}).items()}

@@ -15,7 +15,7 @@ from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.cache import forget_answers
-from dynaxx.stage.pipeline.guided import check_interval, guided_steps, limited
+from dynaxx.stage.pipeline.guided import check_interval, limited
 from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
 from dynaxx.stage.pipeline.held import Held
 from dynaxx.stage.pipeline.noising import hearing
@@ -134,12 +134,13 @@ class Wrapped:
             self._pull(request, {**given, **more}, walk)
         heard = list[float]()
         limits = limited(self.pipe, family, spec, said, walk, len(seeds))
-        with hearing(self.pipe, heard), limits:
+        with hearing(self.pipe, heard), limits as guided:
             found = self._called({**given, **more}, family, walk, request)
         if request.on_call:
             put_on = {"put_on_std": heard[-1]} if heard else {}
             pulled = {"levers": self._tried.told()} if request.levers else {}
-            measured = put_on | pulled | guided_steps(spec, walk)
+            steps = {} if spec.guidance_interval is None else {"guided_steps": len(guided)}
+            measured = put_on | pulled | steps
             request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **measured})
         return found
 
