@@ -33,12 +33,20 @@ def coordinates(sums: Sequence[float], shares: Sequence[float], batch: int, size
     return *where, float(len(size)), math.log(math.prod(size)), math.log(max(weights / each, 1.0))
 
 
-def drift_of(seen: Sequence[float]) -> float:
-    """By how much a machine changes from its calibration to a run: `sqrt(DRIFT^2 + 2 s^2)`.
+PARTS = 5
+"""Of a calibration, between which neighbours come and go."""
 
-    s is the standard deviation of ln(seconds) of the same work again and again: neighbours come and go in both.
+
+def drift_of(seen: Sequence[float]) -> float:
+    """By how much a machine changes from its calibration to a run: `sqrt(DRIFT^2 + s^2)`.
+
+    s is the standard deviation of ln(seconds) of the same work between parts of the calibration, each told by its
+    median: what single timings vary by is in a fit's own spread already, and the calibration as a whole is an average.
     """
-    return math.hypot(DRIFT, math.sqrt(2) * float(np.std(np.log(seen), ddof=1))) if len(seen) > 2 else DRIFT
+    if len(seen) < 2 * PARTS:
+        return DRIFT
+    middles = [float(np.median(part)) for part in np.array_split(np.log(seen), PARTS)]
+    return math.hypot(DRIFT, float(np.std(middles, ddof=1)))
 
 
 @final
