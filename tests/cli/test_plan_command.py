@@ -95,6 +95,8 @@ def test_devices_are_read_as_sample_reads_them(ours: str, capsys: pytest.Capture
         (["OURS", "--devices", "auto"], "Name them: cuda:0,cuda:1."),
         (["OURS", "--devices", "cuda:0,cuda:1"], "Name the devices of each stage (base=cuda:0)"),
         (["OURS", "--devices", "cuda:0,nowhere", "--device", "t4"], "'nowhere' is no device"),
+        (["OURS", "--devices", "base=cpu:0", "--devices", "up=cuda:0"], "names cpu, cuda for a plan on cpu"),
+        (["OURS", "--devices", "cpu:0,cpu:1", "--device", "t4"], "names cpu for a plan on t4"),
         (["OURS", "--devices", "cuda:0,cuda:1", "--device", "t4", "--placement", "one-at-a-time"], "Leave out one"),
         (["--target", "64x64", "--devices", "cuda:0,cuda:1"], "how many train together"),
         (["--target", "64x64", "--devices", "65"], "how many train together"),

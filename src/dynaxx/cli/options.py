@@ -106,10 +106,10 @@ def parse_devices(values: Sequence[str]) -> Devices:
         UsageError: where the values are of both kinds, or a name or a device is missing.
     """
     pairs = [value.rpartition("=") for value in values]
-    several = [(name, tuple(devices.split(","))) for name, _, devices in pairs]
+    several = [(name, tuple(map(str.strip, devices.split(",")))) for name, _, devices in pairs]
     names = [name for name, found, _ in pairs if found]
     mixed = names and (len(names) < len(pairs) or len(set(names)) < len(names) or not all(names))
-    if mixed or not all(device.strip() for _, devices in several for device in devices):
+    if mixed or not all(device for _, devices in several for device in devices):
         fix = "Give auto, or cuda:0,cuda:1, or the devices of each stage once: base=cuda:0."
         raise UsageError("--devices", f"cannot be {' '.join(values)!r}.", fix)
     if names:

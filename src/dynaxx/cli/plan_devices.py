@@ -32,15 +32,20 @@ def over_devices(
     One device in a list is that device alone.
 
     Raises:
-        UsageError: if there are not two GPUs for `auto`, or the values cannot be read.
+        UsageError: if there are not two GPUs for `auto`, the values cannot be read, or they are of several kinds.
     """
     read = parse_devices(values or ())
     if read is None:
         return None, kind
     found = _gpus() if read == "auto" else read
     several = found.values() if isinstance(found, Mapping) else [found]
-    types = [device.split(":")[0] for some in several for device in some]
-    kind = next((one for one in types if one != "cpu"), "cpu") if kind == "cpu" else kind
+    types = {device.split(":")[0] for some in several for device in some}
+    if strange := types - {"cpu", "cuda"}:
+        raise UsageError("--devices", f"{min(strange)!r} is no device.", "Name cpu:0, cpu:1, cuda:0, ...")
+    if len(types) > 1 or (types == {"cpu"} and kind != "cpu"):
+        problem = f"names {', '.join(sorted(types))} for a plan on {kind}, and one clock tells the time of one kind."
+        raise UsageError("--devices", problem, "Name devices of one kind, and that kind as --device.")
+    kind = types.pop() if kind == "cpu" else kind
     return (None if isinstance(found, tuple) and len(found) == 1 else found), kind
 
 

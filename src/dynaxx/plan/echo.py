@@ -77,7 +77,8 @@ def echoed(module: nn.Module, name: str, echoes: Echoes) -> None:
 
     def heard(*args: Any, **kwargs: Any) -> Any:
         shapes = tuple(x.shape for x in (*args, *kwargs.values()) if isinstance(x, Tensor))
-        return echoes.of((shapes[0][0], (name, shapes)), lambda: forward(*args, **kwargs))
+        rows = next((shape[0] for shape in shapes if shape), 1)
+        return echoes.of((rows, (name, shapes)), lambda: forward(*args, **kwargs))
 
     module.forward = heard
 

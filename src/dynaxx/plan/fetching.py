@@ -77,8 +77,9 @@ class _Walk:
             match event.kind:
                 case "ahead" if self._room(stages, here, event.name):
                     hidden[event.name] = NOTHING
-                case "fetch":
-                    if event.name in again and event.name not in here:
+                case "fetch" | "stream":
+                    whole = stages[event.name].streamed is None  # mapped, or of one block
+                    if whole and event.name in again and event.name not in here:
                         comes = self._comes(stages[event.name], hidden.get(event.name, NOTHING))
                         if comes is None:
                             return None

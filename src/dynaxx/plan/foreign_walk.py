@@ -65,7 +65,8 @@ def foreign_walk(
     work, heights = _work(tracker, echoes), tracker.heights
     if alone:
         work = {
-            (kind, shape, per_sample(flops), per_sample(moved)): n for (kind, shape, flops, moved), n in work.items()
+            (kind, shape, per_sample(flops), per_sample(traffic)): n
+            for (kind, shape, flops, traffic), n in work.items()
         }
         heights = _gathered(heights, held, answer)
     parameters = sum(p.numel() for part in parts.values() for p in part.parameters())
@@ -82,12 +83,14 @@ def _called(
 ) -> tuple[Echoes, Tensor]:
     """A call that is followed, with echoes in the networks' places while it lasts."""
     echoes, plain = Echoes(tracker), {name: network.forward for name, network in networks.items()}
-    for name, network in networks.items():
-        echoed(network, name, echoes)
-    with quiet(), torch.no_grad(), RealKernels(), tracker, Memoryless():
-        answer = stage.run(request)
-    for name, network in networks.items():
-        network.forward = plain[name]
+    try:
+        for name, network in networks.items():
+            echoed(network, name, echoes)
+        with quiet(), torch.no_grad(), RealKernels(), tracker, Memoryless():
+            answer = stage.run(request)
+    finally:
+        for name, network in networks.items():
+            network.forward = plain[name]
     return echoes, answer
 
 

@@ -97,12 +97,14 @@ def plan_spread(
         RunError: if weights do not fit.
     """
     names = _names(asked.devices)
-    batch = batch_of(asked.batch, asked.samples, len(names))
+    home = "cpu" if on_cpu(names[0]) else names[0]  # where the run is, and stages that nobody spreads
+    named = asked.devices if isinstance(asked.devices, Mapping) else {node.stage.name for node in graph}
+    at_work = {*names, *(home for node in graph if node.stage.name not in named)}
+    batch = batch_of(asked.batch, asked.samples, len(at_work))
     plans = plan_run(spec, graph, samples=asked.samples, batch=batch, on_cpu=False, build=build, root=root).nodes
     seconds = stage_seconds(plans, teller) if teller is not None else None
     planned = {one.node.stage.name: one.profile.weights if one.profile else None for one in plans}
     loads = _loads(graph, weights_of(graph, planned, root), seconds, frugal=asked.cap_bytes is not None)
-    home = "cpu" if on_cpu(names[0]) else names[0]  # where the run is, and stages that nobody spreads
     rooms = {device: _room(device, asked.kind, asked.cap_bytes) for device in (*names, home)}
     spread, by = _spread(asked.devices, home, loads, rooms, told=seconds is not None)
     flows = {(name, on) for name, devices in spread.items() for on in devices if streamed(loads[name], rooms[on])}
