@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from meter import allocated
+from three_stages import three_stages
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
@@ -16,20 +17,7 @@ from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
 from dynaxx.store.cache import cache_folder
 
-NET = "network: {width: 32, mults: [1, 2], blocks: 1, attention: []}"
-SPEC = loads(f"""
-name: three
-condition: {{text: {{width: 16, max_tokens: 4}}}}
-stages:
-  - {{name: base, role: base, {NET}, solver: {{steps: 3, guidance: 2.0}}, out: {{size: [16, 16]}}}}
-  - name: bridge
-    role: bridge
-    inputs: {{low: {{from: base, noise: {{train_std: [0.0, 0.5], std: 0.1}}}}}}
-    {NET}
-    solver: {{steps: 3}}
-    out: {{scale: {{hw: 2}}}}
-  - {{name: refine, role: refine, from: bridge, {NET}, solver: {{steps: 2}}, out: {{scale: {{hw: 2}}}}}}
-""")
+SPEC = loads(three_stages())
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from three_stages import three_stages
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dynaxx.engine.cascade import Cascade
@@ -23,20 +24,7 @@ from dynaxx.plan.told import Teller
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
 
-NET = "network: {width: 32, mults: [1, 2], blocks: 1, attention: []}"
-SPEC = loads(f"""
-name: three
-condition: {{text: {{width: 16, max_tokens: 4}}}}
-stages:
-  - {{name: base, role: base, {NET}, solver: {{steps: 3, guidance: 2.0}}, out: {{size: [16, 16]}}}}
-  - name: bridge
-    role: bridge
-    inputs: {{low: {{from: base, noise: {{train_std: [0.0, 0.5], std: 0.1}}}}}}
-    {NET}
-    solver: {{steps: 3}}
-    out: {{scale: {{hw: 2}}}}
-  - {{name: refine, role: refine, from: bridge, {NET}, solver: {{steps: 2}}, out: {{scale: {{hw: 2}}}}}}
-""")
+SPEC = loads(three_stages())
 APART = {"base": ("cpu:0",), "bridge": ("cpu:0",), "refine": ("cpu:1",)}
 TWICE = {"base": ("cpu:0",), "bridge": ("cpu:1",), "refine": ("cpu:0", "cpu:1")}
 T4 = Teller(device_named("t4"), SPEC.condition)

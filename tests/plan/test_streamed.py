@@ -11,6 +11,7 @@ from meter import held
 from own_memory import give_memory_of_its_own, stream_aside
 from real_calls import Call, really, tracked_bytes
 from test_wrapped import CASCADES, FOLDERS
+from three_stages import WIDER, three_stages
 from tiny_pipelines import saved
 from torch import nn
 
@@ -29,20 +30,7 @@ from dynaxx.stage.build import build_stages
 from dynaxx.stage.pipeline.wrapped import Wrapped
 from dynaxx.stage.stage import Request
 
-NET = "network: {width: 32, mults: [1, 2], blocks: 1, attention: []}"
-TEXT = f"""
-name: three
-condition: {{text: {{width: 16, max_tokens: 4}}}}
-stages:
-  - {{name: base, role: base, {NET}, solver: {{steps: 3, guidance: 2.0}}, out: {{size: [16, 16]}}}}
-  - name: bridge
-    role: bridge
-    inputs: {{low: {{from: base, noise: {{train_std: [0.0, 0.5], std: 0.1}}}}}}
-    network: {{width: 48, mults: [1, 2], blocks: 1, attention: []}}
-    solver: {{steps: 3}}
-    out: {{scale: {{hw: 2}}}}
-  - {{name: refine, role: refine, from: bridge, {NET}, solver: {{steps: 2}}, out: {{scale: {{hw: 2}}}}}}
-"""
+TEXT = three_stages(WIDER)
 SPEC = loads(TEXT)
 SMALL = 3000
 """Sites, so that a drawn stage takes a second."""
