@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,17 +84,17 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 @contextmanager
-def capped(device: torch.device, cap_bytes: int | None) -> Iterator[None]:
-    """Let a GPU's allocator give out no more than the cap while a run lasts; a CPU's cannot be held to one."""
-    if device.type != "cuda" or cap_bytes is None:
-        yield
-        return
-    share = min(1.0, cap_bytes / torch.cuda.get_device_properties(device).total_memory)
-    torch.cuda.set_per_process_memory_fraction(share, device)
+def capped(devices: Iterable[torch.device], cap_bytes: int | None) -> Iterator[None]:
+    """Let GPUs' allocators give out no more than the cap each while a run lasts; a CPU's cannot be held to one."""
+    held = {device for device in devices if device.type == "cuda"} if cap_bytes is not None else set()
     try:
+        for device in held:
+            share = (cap_bytes or 0) / torch.cuda.get_device_properties(device).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, share), device)
         yield
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, device)
+        for device in held:
+            torch.cuda.set_per_process_memory_fraction(1.0, device)
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -174,7 +173,11 @@ class Cascade:
         self.codecs.rehearse(graph, codecs_of(chosen, shown))
         run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
         keep = {*run.keep, *given, last}
-        with torch.no_grad(), out_of_memory(), self._capped():
+        with (
+            torch.no_grad(),
+            out_of_memory(),
+            capped([self.runtime.on, *map(torch.device, self.runtime.devices)], self.runtime.memory_cap),
+        ):
             if self._crew is not None:
                 self._spread(run, chosen, self._crew, shown)
             else:
@@ -211,20 +214,8 @@ class Cascade:
     @cached_property
     def _crew(self) -> Crew | None:
         """The workers on several devices, where stages are spread over some."""
-        if not self.runtime.spreads:
-            return None
-        named, devices = self.runtime.seats, self.runtime.devices
-        if named is not None and not set(self.stages) <= set(named):
-            devices = tuple(dict.fromkeys([*devices, str(self.runtime.on)]))
-        return Crew(devices, named, partial(told_s, self.spec, device=self.runtime.on))
-
-    @contextmanager
-    def _capped(self) -> Iterator[None]:
-        """Every device held to the cap, where it can be."""
-        with ExitStack() as held:
-            for device in dict.fromkeys([self.runtime.on, *map(torch.device, self.runtime.devices)]):
-                held.enter_context(capped(device, self.runtime.memory_cap))
-            yield
+        told = partial(told_s, self.spec, device=self.runtime.on)
+        return Crew.of(self.runtime, self.stages, told) if self.runtime.spreads else None
 
     def _run(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ from dynaxx.engine.board import Task
 from dynaxx.engine.made import Made, Worker, make
 from dynaxx.engine.move import encode_first, move, moved_bytes
 from dynaxx.engine.run import Run
+from dynaxx.engine.runtime import Runtime
 from dynaxx.engine.seats import Seats, seat_by_name, seat_by_time
 from dynaxx.errors import RunError
 from dynaxx.plan.assign import Spread
@@ -42,6 +43,14 @@ class Crew:
     latency_s: dict[str, float] = field(default_factory=dict)
     _copies: dict[tuple[str, str], Stage] = field(default_factory=dict)
     _batches: dict[str, dict[str, Batches]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, runtime: Runtime, stages: Collection[str], told: Told) -> Crew:
+        """The workers that a runtime asks for; stages without a device of their own are where the run is."""
+        named, devices = runtime.seats, runtime.devices
+        if named is not None and not set(stages) <= set(named):
+            devices = tuple(dict.fromkeys([*devices, str(runtime.on)]))
+        return cls(devices, named, told)
 
     def most(self, run: Run) -> int:
         """The samples of a batch at most."""
