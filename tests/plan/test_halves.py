@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from planted_machine import PlantedMachine
 from torch import nn
 
 from dynaxx.plan.evaluated import evaluated
@@ -122,10 +123,27 @@ def test_a_slow_call_is_timed_once() -> None:
     assert len(calls) == 2  # one that warms up, and one that is timed
 
 
+def test_seconds_are_those_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only the work moves: slow work, and work so quick that many calls are timed together."""
+    for each in (0.25, 1e-5):
+        now = [0.0]
+        monkeypatch.setattr("dynaxx.plan.time.stopwatch.time.process_time", lambda now=now: now[0])
+        monkeypatch.setattr("dynaxx.plan.time.stopwatch.torch.get_num_threads", lambda: 1)
+        assert seconds_of(lambda now=now, s=each: now.__setitem__(0, now[0] + s), CPU) == pytest.approx(each)
+
+
 @pytest.fixture(scope="module")
-def clock() -> ProbedClock:
-    """A calibration of a few seconds, in which half precision has as much time as in one of a minute."""
-    return calibrate(CPU, budget_s=5.0)
+def machine() -> PlantedMachine:
+    """What every operation takes is known of it."""
+    return PlantedMachine()
+
+
+@pytest.fixture(scope="module")
+def clock(machine: PlantedMachine) -> ProbedClock:
+    """A calibration of it by its own clock, so that neighbours neither slow it down nor cut it off."""
+    with pytest.MonkeyPatch.context() as patch:
+        machine.stand_in(patch)
+        return calibrate(CPU, budget_s=1.6)
 
 
 def test_a_calibration_is_kept_with_its_halves(clock: ProbedClock) -> None:
@@ -146,20 +164,21 @@ TINY = {
 """A pretrained pipeline's network in small: none like it is timed in a calibration."""
 
 
-@pytest.mark.parametrize("dtype", FORMATS)
-def test_a_tiny_network_takes_about_what_is_told(clock: ProbedClock, dtype: str) -> None:
-    """Beside neighbours, who slow down the calibration or the run: within a factor that a wrong unit would not keep."""
-    network = bare_network(TINY, "tiny")
+@pytest.mark.parametrize("dtype", ["float32", *FORMATS])
+@pytest.mark.parametrize("side", [16, 32])
+def test_a_network_takes_what_is_told(machine: PlantedMachine, clock: ProbedClock, dtype: str, side: int) -> None:
+    """On the planted machine, whose formats are up to eighty times apart: probes, ratios, groups and units in one."""
+    network, size = bare_network(TINY, "tiny"), (side, side)
     nn.Module.to(network, getattr(torch, dtype))
-    profile = evaluated(network, evaluation(network, 1, (16, 16)), (16, 16))
+    profile = evaluated(network, evaluation(network, 1, size), size)
     assert profile.dtype == dtype
-    told = clock.seconds(profile, profile.evaluations[1], 1, (16, 16))
+    told = clock.seconds(profile, profile.evaluations[1], 1, size)
     there = network.to_empty(device="cpu")
     with torch.no_grad():
         for p in there.parameters():
             p.normal_(std=0.02)
-        took = min(seconds_of(evaluation(there, 1, (16, 16)), CPU) for _ in range(5))
-    assert told.value / 10 < took < 10 * told.value
+        took = machine.seconds_of(evaluation(there, 1, size))
+    assert told.value == pytest.approx(took, rel=0.3)
 
 
 def test_a_trial_is_run_in_its_format() -> None:
