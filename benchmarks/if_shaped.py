@@ -9,8 +9,17 @@ import torch
 
 TEXT = 64
 WORDS = ["<pad>", "</s>", "<unk>", "a", "red", "green", "apple", "pear"]
-WIDTHS = {"gpu": {"one": 512, "two": 384, "three": 448}, "cpu": {"one": 96, "two": 64, "three": 64}}
-"""Of the finest level; on a GPU the stages have about 0.9, 0.45 and 0.7 billion parameters."""
+WIDTHS: dict[str, dict[str, tuple[int, ...]]] = {
+    "gpu": {
+        "one": (320, 640, 1024, 1344), "two": (128, 256, 576, 1152), "three": (128, 256, 512, 1024, 1216),
+    },
+    "cpu": {"one": (96, 192, 288), "two": (64, 128, 192), "three": (64, 128, 192)},
+}  # fmt: skip
+"""Of every level; on a GPU the stages have 0.9, 0.45 and 0.7 billion parameters."""
+ATTENDING = {"one": 3, "two": 2, "three": 2}
+"""How many of the coarsest levels attend: those of up to 32 x 32 sites, as in IF."""
+LIKE_IF: dict[str, Any] = {"resnet_time_scale_shift": "scale_shift", "act_fn": "gelu"}
+"""What IF's networks are told beside; those for a CPU do without."""
 NAMES = ("one", "two", "three")
 
 
@@ -33,14 +42,17 @@ def pipeline(name: str, scale: str) -> Any:
 
     torch.manual_seed(NAMES.index(name))
     sizes: dict[str, Any] = dict(vocab_size=len(WORDS), d_model=TEXT, d_kv=16, d_ff=128, num_layers=2, num_heads=4)
-    width, base = WIDTHS[scale][name], name == "one"
+    widths, base, gpu = WIDTHS[scale][name], name == "one", scale == "gpu"
     told: dict[str, Any] = {} if base else {"class_embed_type": "timestep", "num_class_embeds": 1000}
+    plain = len(widths) - (ATTENDING[name] if gpu else 2)
+    kinds = ["Resnet" if level < plain else "SimpleCrossAttn" for level in range(len(widths))]
     unet = diffusers.UNet2DConditionModel(
         sample_size=16, in_channels=3 if base else 6, out_channels=6, layers_per_block=3, attention_head_dim=32,
-        block_out_channels=(width, 2 * width, 3 * width), cross_attention_dim=TEXT, encoder_hid_dim=TEXT,
-        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D"),
+        block_out_channels=widths, cross_attention_dim=TEXT, encoder_hid_dim=TEXT,
+        down_block_types=[f"{kind}{'Downsample' if kind == 'Resnet' else 'Down'}Block2D" for kind in kinds],
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-        up_block_types=("SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), **told,
+        up_block_types=[f"{kind}{'Upsample' if kind == 'Resnet' else 'Up'}Block2D" for kind in reversed(kinds)],
+        **told, **(LIKE_IF if gpu else {}),
     )  # fmt: skip
     table: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
     scheduler = diffusers.DDPMScheduler(variance_type="learned_range", thresholding=True, **table)
@@ -55,9 +67,10 @@ def pipeline(name: str, scale: str) -> Any:
 
 
 def saved(root: Path, scale: str) -> None:
-    """Write the three stages below a folder."""
+    """Write the three stages below a folder, in the number format in which a GPU works."""
     for name in NAMES:
-        pipeline(name, scale).save_pretrained(root / name)
+        made = pipeline(name, scale)
+        (made.to(torch.bfloat16) if scale == "gpu" else made).save_pretrained(root / name)
 
 
 def spec(size: int, steps: int, dtype: str) -> dict[str, Any]:

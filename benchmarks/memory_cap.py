@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import if_shaped
 import on_device
@@ -12,11 +12,19 @@ import timing
 import torch
 
 from dynaxx import Cascade
-from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.runtime import Runtime
+from dynaxx.engine.samples import Samples
+from dynaxx.engine.trace import GIB
 from dynaxx.spec.files import parse
 
 Case = Callable[[], Any]
+
+
+class Peaks(NamedTuple):
+    """Bytes that an allocator took from its device, and those of them that lay in tensors."""
+
+    reserved: int
+    held: int
 
 
 def ours(
@@ -24,19 +32,34 @@ def ours(
 ) -> tuple[Cascade, Case]:
     """Our cascade in one placement, and one run of it."""
     runtime = Runtime(device=device, placement=placement, batch_size=len(prompts), memory_cap=cap_bytes)
-    dtype = "bfloat16" if device == "cuda" else "float32"
+    dtype = "bfloat16" if on_device.is_gpu(device) else "float32"
     live = Cascade.from_spec(parse(if_shaped.spec(size, steps, dtype)), root=root, runtime=runtime)
     return live, lambda: live.sample(prompts)
 
 
-def peak_bytes(run: Case, device: str) -> int | None:
-    """What a GPU gives out at most while one stage after another is on it, beside what lies there already."""
-    if device != "cuda":
-        return None
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    run()
-    return torch.cuda.max_memory_reserved()
+def largest_peaks(live: Cascade, prompts: list[str], device: str) -> Peaks:
+    """What a GPU gives out, and what lies in it, at most for one of the stages with the others nowhere: the largest's.
+
+    What lay there before counts in the first, which is held against a cap, and not in the second.
+    """
+    found, given, counts = Peaks(0, 0), dict[str, Any](), torch.get_device_module(device)
+    for name in if_shaped.NAMES:
+        on_device.let_go(device)
+        before = counts.memory_allocated(device)
+        samples = live.sample(prompts, given=given, until=name)
+        given = {name: samples.x}
+        found = Peaks(
+            max(found.reserved, counts.max_memory_reserved(device)), max(found.held, peak_of(samples, before))
+        )
+    return found
+
+
+def peak_of(samples: Samples, before: int) -> int:
+    """The bytes that lay in a GPU at most while a stage of a run worked, beyond those that did before.
+
+    A run counts every stage's peak anew, so that the allocator's own is the last one's.
+    """
+    return int(max(node.peak_gib for node in samples.trace.nodes) * GIB) - before
 
 
 def documented(root: Path, size: int, steps: int, prompts: list[str], device: str, batch: int) -> Case:
@@ -47,16 +70,16 @@ def documented(root: Path, size: int, steps: int, prompts: list[str], device: st
     """
     import diffusers
 
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = torch.bfloat16 if on_device.is_gpu(device) else torch.float32
 
     def opened(name: str) -> Any:
         pipe = diffusers.DiffusionPipeline.from_pretrained(root / name, torch_dtype=dtype)
         pipe.set_progress_bar_config(disable=True)
-        if device == "cuda":
-            pipe.enable_model_cpu_offload()
+        if on_device.is_gpu(device):
+            pipe.enable_model_cpu_offload(device=device)
         return pipe
 
-    pipes = {name: opened(name) for name in if_shaped.NAMES} if device == "cuda" else {}
+    pipes = {name: opened(name) for name in if_shaped.NAMES} if on_device.is_gpu(device) else {}
 
     def run() -> None:
         for first in range(0, len(prompts), batch):
@@ -71,38 +94,38 @@ def documented(root: Path, size: int, steps: int, prompts: list[str], device: st
     return run
 
 
-def peak_share(live: Cascade, run: Case, device: str) -> timing.Result | None:
-    """The peak of one run over the largest stage's weights, where an allocator counts it."""
-    if device != "cuda":
-        return None
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    run()
-    largest = max(size or 0 for size in weights_bytes(live.stages).values())
-    share = (torch.cuda.max_memory_allocated() - before) / largest
-    return timing.Result("peak_vs_largest_stage", share, "1", share, share, 1, target=1.1)
+def under_cap(live: Cascade, prompts: list[str], device: str, largest: Peaks) -> list[timing.Result]:
+    """The peak of one run over the largest stage's own, and the samples that passed a stage at once at least."""
+    on_device.let_go(device)
+    before = torch.get_device_module(device).memory_allocated(device)
+    samples = live.sample(prompts)
+    share, batch = peak_of(samples, before) / largest.held, min(node.batch_size for node in samples.trace.nodes)
+    return [
+        timing.Result("peak_vs_largest_stage", share, "1", share, share, 1, target=1.1),
+        timing.Result("batch_under_cap", batch, "1", batch, batch, 1, peer=len(prompts)),
+    ]
 
 
 def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
     """All in turn; on a GPU ours under a cap at the peak that its largest stage has alone."""
-    size, steps, count, repeats = (64, 20, 16, 5) if device == "cuda" else (8, 2, 2, 3) if quick else (8, 20, 16, 3)
+    gpu = on_device.is_gpu(device)
+    size, count = (64, 16) if gpu else (8, 2 if quick else 16)
+    steps, repeats = 2 if quick else 20, 3
     prompts = ["a red apple", "a green pear"] * (count // 2)
-    if_shaped.saved(root, "gpu" if device == "cuda" else "cpu")
+    if_shaped.saved(root, "gpu" if gpu else "cpu")
     given = (root, size, steps, prompts, device)
-    peers = {"together": ours(*given, "resident")[1], "loop": documented(*given, 1), "batch": documented(*given, count)}
-    for case in peers.values() if device == "cuda" else ():
-        case()  # what they leave on the device is there when the cap is found, and is no part of ours
-    cap = peak_bytes(ours(*given, "one-at-a-time")[1], device)
-    live, apart = ours(*given, "one-at-a-time", cap)
+    together = ours(*given, "resident")[1]
+    if gpu:
+        together()  # it stays on the device, is there when the cap is found, and is no part of ours
+    largest = largest_peaks(ours(*given, "one-at-a-time")[0], prompts, device) if gpu else None
+    live, apart = ours(*given, "one-at-a-time", largest.reserved if largest else None)
+    peers = {"together": together, "loop": documented(*given, 1), "batch": documented(*given, count)}
     times = timing.alternate({"apart": apart, **peers}, repeats)
-    gpu = device == "cuda"
-    peak = peak_share(live, apart, device)
     return [
         timing.ratio("time_vs_resident", times["apart"], times["together"], target=1.1 if gpu else None),
         timing.ratio("speed_vs_offload_loop", times["loop"], times["apart"], target=1.3 if gpu else None),
         timing.ratio("speed_vs_offload_batch", times["batch"], times["apart"], target=1.0 if gpu else None),
-        *([peak] if peak else []),
+        *(under_cap(live, prompts, device, largest) if largest else []),
     ]
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import torch
 
-WORDS = ("DefaultCPUAllocator", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
-"""What is said by those that take memory past torch's own allocator: the system's, drivers, cuBLAS and cuDNN."""
+WORDS = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED", "unable to find an engine")
+"""What is said by those that take memory past torch's own allocator, or know torch's error only in words.
+
+The system's, drivers ("CUDA error: out of memory", "Triton Error [CUDA]: out of memory", "MPS backend out of memory"),
+cuBLAS and cuDNN, which finds no engine where there is no room for the workspace of any.
+"""
 
 
 def ran_out(error: BaseException) -> bool:
