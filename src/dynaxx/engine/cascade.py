@@ -8,40 +8,33 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, final
 
-import torch
 from torch import Tensor
 
-from dynaxx.engine.afford import afford, capped, out_of_memory
+from dynaxx.engine.afford import afford
 from dynaxx.engine.anew import built_anew, exact_stages
 from dynaxx.engine.ask import Ask
 from dynaxx.engine.batches import Batches
+from dynaxx.engine.carry_out import carry_out
 from dynaxx.engine.crew import Crew
 from dynaxx.engine.folder import check_lineage, save
-from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.runtime import DEFAULT, Runtime
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.seats import told_s
 from dynaxx.engine.select import check_given, names_to_keep, select, to_decode, unfinished
-from dynaxx.engine.spread import run_spread
 from dynaxx.engine.trace import Trace
-from dynaxx.plan.events import Event, codecs_of, events
+from dynaxx.engine.wording import Wording
+from dynaxx.plan.events import codecs_of
 from dynaxx.plan.fit.check import refuse_mismatches
-from dynaxx.plan.placement import choose
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.identity import run_id
 from dynaxx.spec.override import override
-from dynaxx.spec.stage import TRAINABLE
-from dynaxx.stage.build import build_stages, weights_folder
+from dynaxx.stage.build import build_stages
 from dynaxx.stage.codecs import Codecs
-from dynaxx.stage.mapped import hand_back_early
 from dynaxx.stage.stage import Stage
-from dynaxx.stage.text_encoder import TextEncoder, make_text_encoder
-from dynaxx.stage.vocabulary import Vocabulary, read_words
-from dynaxx.stage.word_vectors import word_vectors
 
 
 @final
@@ -172,44 +165,17 @@ class Cascade:
         )
         self.codecs.rehearse(graph, codecs_of(chosen, shown))
         run = self._run(chosen, unfinished(graph, given, ask.draws), ask, kept, on_step)
-        keep = {*run.keep, *given, last}
-        with (
-            torch.no_grad(),
-            out_of_memory(),
-            capped([self.runtime.on, *map(torch.device, self.runtime.devices)], self.runtime.memory_cap),
-        ):
-            if self._crew is not None:
-                self._spread(run, chosen, self._crew, shown)
-            else:
-                self._carry_out(run, chosen, keep, shown)
+        carry_out(run, chosen, self.runtime, self._crew, keep={*run.keep, *given, last}, shown=shown)
         return run.samples(last, ask.prompts)
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """The words that its stages were trained with, where its encoder brings others to them."""
+        return self._wording.words
 
     def notes(self, prompts: Sequence[str]) -> tuple[str, ...]:
         """In words, which parts of the prompts are taken for something else, and which are not understood at all."""
-        text = self.spec.condition.text
-        if self.words is None or text is None:
-            return ()
-        known = Vocabulary(self.words, word_vectors())
-        return tuple(dict.fromkeys(note for prompt in prompts for note in known.notes(prompt, text.max_tokens)))
-
-    def _carry_out(self, run: Run, chosen: Sequence[Node], keep: Collection[str], shown: Collection[str]) -> None:
-        """The plan's events, with weights where the numbers, or the user, want them."""
-        weights = weights_bytes({node.stage.name: self.stages[node.stage.name] for node in chosen})
-        lie = choose(weights, self.runtime.memory_cap, self.runtime.placement)
-        if lie.placement == "one-at-a-time" and self.runtime.on.type == "cpu":
-            hand_back_early()
-        found = events(chosen, keep=keep, decode=shown, placement=lie.placement, streamed=lie.streamed, kept=lie.kept)
-        for event in found:
-            run.execute(event)
-
-    def _spread(self, run: Run, chosen: Sequence[Node], crew: Crew, shown: Collection[str]) -> None:
-        """The nodes on their devices; codecs work where the run is."""
-        for name in codecs_of(chosen, shown):
-            run.execute(Event("fetch-codec", name))
-        run_spread(run, chosen, crew)
-        for node in chosen:
-            if node.name in shown:
-                run.execute(Event("decode", node.name))
+        return self._wording.notes(prompts)
 
     @cached_property
     def _crew(self) -> Crew | None:
@@ -231,27 +197,14 @@ class Cascade:
             nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
             dtype=runtime.dtype, batch_size=runtime.batch_size, probe=runtime.probe, batches=self._batches,
             memory_cap=runtime.memory_cap, levers=runtime.levers, keep=keep, on_step=on_step,
-            codecs=self.codecs, encode=lambda: ask.encode(self.spec.condition, self._text_encoder),
+            codecs=self.codecs, encode=lambda: ask.encode(self.spec.condition, self._wording.encoder),
             trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},
         )  # fmt: skip
 
     @cached_property
-    def _text_encoder(self) -> TextEncoder | None:
-        text = self.spec.condition.text
-        allowed = self.runtime.allow_download
-        return make_text_encoder(text, known=self.words, allow_download=allowed) if text else None
-
-    @cached_property
-    def words(self) -> tuple[str, ...] | None:
-        """The words that its stages were trained with, where its encoder brings others to them: beside the weights."""
-        text = self.spec.condition.text
-        if text is None or text.encoder != "word-vectors":
-            return None
-        trained = [stage for stage in self.spec.stages if isinstance(stage, TRAINABLE)]
-        folders = dict.fromkeys(weights_folder(stage, self.root).parent.parent for stage in trained)
-        found = [words for folder in folders if (words := read_words(folder)) is not None]
-        return tuple(sorted({word for words in found for word in words})) if found else None
+    def _wording(self) -> Wording:
+        return Wording(self.spec, self.root, allow_download=self.runtime.allow_download)
 
     def _rebuilt(self, spec: CascadeSpec, runtime: Runtime, names: Collection[str]) -> Cascade:
         graph = nodes(spec, size=runtime.size)

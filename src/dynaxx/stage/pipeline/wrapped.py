@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from dynaxx.errors import SpecError
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline import call as calls
+from dynaxx.stage.pipeline.asked import Asked
+from dynaxx.stage.pipeline.bounded import bounded
 from dynaxx.stage.pipeline.cache import forget_answers
 from dynaxx.stage.pipeline.guided import check_interval, limited
-from dynaxx.stage.pipeline.hand import Memory, cleaned, fraction_of, start_share
+from dynaxx.stage.pipeline.hand import Memory, cleaned
 from dynaxx.stage.pipeline.held import Held
 from dynaxx.stage.pipeline.noising import hearing
 from dynaxx.stage.pipeline.open import dtype_of
 from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import Texts
 from dynaxx.stage.pipeline.tried import Tried
-from dynaxx.stage.pipeline.walk import Stopped, Walk, first_below, walking
+from dynaxx.stage.pipeline.walk import Stopped, Walk, walking
 from dynaxx.stage.stage import Request
 
 
@@ -129,7 +129,7 @@ class Wrapped:
         if "generator" in calls.parameters(self.pipe) and request.device.type != "meta":  # nothing is drawn there
             given["generator"] = [torch.Generator().manual_seed(seed) for seed in seeds]
         given |= calls.signals(self.pipe, family, request, dtype_of(self.spec))
-        walk, more = self._walk(family, request, said, given)
+        walk, more = bounded(self._asked(), family, request, said, given, self.above)
         if request.levers and not self.held.streams:
             self._pull(request, {**given, **more}, walk)
         heard = list[float]()
@@ -144,76 +144,16 @@ class Wrapped:
             request.on_call({"pipeline": type(self.pipe).__name__, "seeds": seeds, **said, **more, **measured})
         return found
 
-    def _walk(
-        self, family: Family, request: Request, said: Mapping[str, Any], given: dict[str, Any]
-    ) -> tuple[Walk, dict[str, Any]]:
-        """Where the walk begins and ends: as arguments where the pipeline has them, else by its scheduler.
-
-        A state that is taken up unfinished is scaled in `given` as its level asks.
-        """
-        walk = Walk(request.on_step, view=partial(calls.unpacked, self.pipe, grid=request.grid))
-        low, stop, more = request.spec.inputs.get("low"), request.stop_std, dict[str, Any]()
-        begins = low is not None and low.via == "start" and (low.hand == "noisy" or low.noise is not None)
-        if stop is None and not begins:
-            return walk, more
-        walk.levels = self._rehearsed(given)
-        if stop is not None:
-            more |= {"denoising_end": fraction_of(self._scheduler, stop)} if family.fraction else {}
-            walk.stop_std = None if family.fraction else stop
-        if low is not None and low.hand == "noisy" and low.hand_std:
-            argument, state = family.latents, given[family.latents]
-            given[argument] = state * walk.levels[first_below(walk.levels, low.hand_std)].alpha
-            more |= {"denoising_start": fraction_of(self._scheduler, low.hand_std)} if family.fraction else {}
-            if not family.fraction:
-                walk.start_std = low.hand_std
-                walk.history = self.above.take(request.draws.ids, self._scheduler, state) if self.above else None
-        elif low is not None and begins and low.noise is not None:
-            more |= self._share(family, walk, said, low.noise.std)
-        return walk, more
-
-    def _share(self, family: Family, walk: Walk, said: Mapping[str, Any], std: float) -> dict[str, float]:
-        if not family.start:
-            what = f"{type(self.pipe).__name__} cannot begin at its input."
-            raise SpecError(
-                f"stage {self.spec.name!r}, inputs.low.via", what, "Use `via: concat`, or another pipeline."
-            )
-        steps = said.get("num_inference_steps", calls.parameters(self.pipe)["num_inference_steps"].default)
-        return {family.start: start_share(walk.levels, int(steps), std)}
-
-    def _rehearsed(self, given: Mapping[str, Any]) -> list[Any]:
-        """The levels of the walk, asked of the pipeline itself: it is called, and left before its first step."""
-        walk = Walk(rehearse=True)
-        try:
-            with walking(self._scheduler, walk):
-                self._ask_aside(given)
-        except Stopped:
-            pass
-        return walk.levels
-
-    def _ask(self, given: Mapping[str, Any]) -> Any:
-        """Call the pipeline.
-
-        Raises:
-            RunError: if it refuses what it is called with, or its device fails.
-        """
-        with refusals(self.spec.name, self._on):
-            return self.pipe(**given)
-
-    def _ask_aside(self, given: Mapping[str, Any]) -> Any:
-        """Call the pipeline as the samples will, with other random numbers: theirs are not drawn twice."""
-        others = (
-            {"generator": [torch.Generator().manual_seed(0) for _ in given["generator"]]}
-            if "generator" in given
-            else {}
-        )
-        return self._ask({**given, **others})
+    def _asked(self) -> Asked:
+        return Asked(self.pipe, self.spec.name, self._on)
 
     def _pull(self, request: Request, given: Mapping[str, Any], walk: Walk) -> None:
         """Choose levers for the network on the first call of it that this batch makes; once for a pipeline."""
 
         def begin() -> None:
-            with walking(self._scheduler, Walk(start_std=walk.start_std)):
-                self._ask_aside(given)
+            asked = self._asked()
+            with walking(asked.scheduler, Walk(start_std=walk.start_std)):
+                asked.aside(given)
 
         moves = self.held.master is not None
         with refusals(self.spec.name, request.device):
@@ -222,13 +162,14 @@ class Wrapped:
             self.held.master.lay_out()
 
     def _called(self, given: Mapping[str, Any], family: Family, walk: Walk, request: Request) -> Tensor:
+        asked = self._asked()
         forget_answers(self.pipe)
         try:
-            with walking(self._scheduler, walk):
-                found = calls.answer(self.pipe, family, request.grid, self._ask(given))
+            with walking(asked.scheduler, walk):
+                found = calls.answer(self.pipe, family, request.grid, asked.ask(given))
         except Stopped:
             found = cleaned(calls.unpacked(self.pipe, walk.state, request.grid), walk.levels[walk.index])
-            self.below.leave(request.draws.ids, self._scheduler, walk.left, found)
+            self.below.leave(request.draws.ids, asked.scheduler, walk.left, found)
         if family.fraction and request.stop_std is not None:
             found = cleaned(found, walk.levels[walk.index])
         return found.to(request.dtype)
@@ -250,10 +191,6 @@ class Wrapped:
     def _lacks_expert(self, request: Request) -> bool:
         """Whether a walk that was to be handed over goes on to its end after all."""
         return self.held.spares()[0] and request.stop_std is None
-
-    @property
-    def _scheduler(self) -> Any:
-        return getattr(self.pipe, "scheduler", None)
 
     def _family(self) -> Family:
         """What is known of the pipeline; else what its call's arguments say."""
