@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 from meter import allocated
+from tests.plan.measured import trained
 from three_stages import three_stages
+from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
+from dynaxx.plan.time.clock import Fit, ProbedClock
 from dynaxx.plan.training import plan_training
-from dynaxx.spec.files import loads
+from dynaxx.spec.files import loads, parse
 from dynaxx.spec.graph import nodes
 from dynaxx.store.cache import cache_folder
 
@@ -80,3 +83,33 @@ def test_training_counts_gradients_moments_average_and_batches() -> None:
         assert one.profile is not None
         assert one.peak_bytes > 5 * one.profile.weights
         assert one.flops > 2.5 * one.batch * one.profile.parameters
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_flops_of_a_step_are_those_of_all_its_parts(parts: int) -> None:
+    """Against torch's counter: two real steps of so many accumulated parts."""
+    stage = {
+        "name": "s", "role": "base", "network": {"width": 16, "mults": [1, 2], "blocks": 1, "attention": []},
+        "out": {"size": [16, 16]}, "train": {"batch_size": 2, "accumulate": parts},
+    }  # fmt: skip
+    spec = parse({"name": "x", "stages": [stage]})
+    (one,) = plan_training(spec, nodes(spec))
+    with FlopCounterMode(display=False) as counter:
+        trained(spec, one.node, one.batch)()
+    assert 2 * one.flops == counter.get_total_flops()
+
+
+def test_parts_of_a_step_share_one_step_of_the_optimiser() -> None:
+    """In closed form: parts take their work's time, each weight its optimiser's once."""
+    stage = {"name": "s", "role": "base", "network": {"width": 8, "mults": [1], "blocks": 1, "attention": []}}
+    found = {}
+    for parts in (1, 5):
+        more = {"out": {"size": [8, 8]}, "train": {"batch_size": 2, "accumulate": parts, "steps": 1}}
+        spec = parse({"name": "x", "stages": [stage | more]})
+        (found[parts],) = plan_training(spec, nodes(spec))
+    clock = ProbedClock("x", {}, train=Fit(call_s=1e-3, weight_s=1.0))
+    told = {parts: clock.seconds(one.profile, one.work, 2, (8, 8)).value for parts, one in found.items() if one.profile}
+    assert found[5].profile is not None
+    weights, again = found[5].profile.parameters, sum(found[5].profile.parts[1].values())
+    assert told[1] == pytest.approx(weights + 1e-3 * sum(found[1].work.values()))
+    assert told[5] - told[1] == pytest.approx(4e-3 * again)

@@ -23,8 +23,9 @@ class Profile:
 
     Sampling: `parts` holds the first step, each step between, the last one and what follows, without the network;
     `evaluations` the network's operations by how many copies of the batch it was given (2 under guidance). Training:
-    one part, the whole step. `heights` are the peaks of the memory held, weights included, `weights` their bytes. All
-    bytes are those of the number format `dtype`, in which it was rehearsed.
+    the first part of a step, and where it accumulates several, one of those after it. `heights` are the peaks of the
+    memory held, weights included, `weights` their bytes. All bytes are those of the number format `dtype`, in which it
+    was rehearsed.
     """
 
     scale: Scale

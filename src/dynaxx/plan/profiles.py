@@ -23,7 +23,7 @@ from dynaxx.spec.stage import DenoisingStage, DiffusionStage, EmpiricalStage, Ga
 from dynaxx.stage.stage import Stage
 from dynaxx.store.cache import cache_folder, recall, remember
 
-FORMAT = 6
+FORMAT = 7
 """Of the kept profiles; raised whenever what a rehearsal finds changes."""
 OPEN_KINDS = (DiffusionStage, RegressionStage)
 EXACT_KINDS = (EmpiricalStage, GaussianStage)

@@ -147,7 +147,10 @@ def _short(spec: StageSpec) -> StageSpec:
 
 
 def _trained(stage: Stage, given: StandIn) -> Profile:
-    """Loss and gradients of one step, with the optimiser's moments and the average of the weights beside them."""
+    """Loss and gradients of one step, with the optimiser's moments and the average of the weights beside them.
+
+    Parts that accumulate are alike but for the first, which finds no gradients to add to: two show all.
+    """
     assert isinstance(stage, Diffusion | Regression)
     train, network = stage.spec.train or TrainingSpec(), stage.network
     lay_out(network, given.node.grid.size, META, as_on=torch.device("cpu"))
@@ -169,7 +172,8 @@ def _trained(stage: Stage, given: StandIn) -> Profile:
                 losses = stage.loss(x, inputs, condition)
             losses.mean().backward()
             del losses
-    return _profile(tracker, weights, [tracker.ops], {})
+            tracker.mark()
+    return _profile(tracker, weights, tracker.parts, {})
 
 
 def _weights(stage: Stage) -> list[torch.Tensor]:

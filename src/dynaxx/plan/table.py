@@ -149,7 +149,7 @@ class _Timed:
         if self.teller is None or one.profile is None:
             return None
         step = self.teller.clock.seconds(one.profile, one.work, one.batch, one.node.grid.size)
-        return step.times(one.parts * one.steps)
+        return step.times(one.steps)
 
     def total(self, several: Sequence[Interval | None]) -> Interval | None:
         """One after another; None where one is not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -20,7 +21,7 @@ from dynaxx.spec.training import TrainingSpec
 @final
 @dataclass(frozen=True)
 class TrainPlan:
-    """The training of one stage: one step over `batch` samples, `steps` times; `flops` are those of one step."""
+    """The training of one stage: steps of `parts` times `batch` samples, `steps` times; `flops` are those of one."""
 
     node: Node
     steps: int
@@ -32,13 +33,16 @@ class TrainPlan:
 
     @property
     def work(self) -> Mapping[OpKey, int]:
-        """The operations of one part of a step."""
-        return self.profile.parts[0] if self.profile else {}
+        """The operations of one step, all its parts: the first, and those after it, which add to its gradients."""
+        found: Counter[OpKey] = Counter()
+        for part, times in zip(self.profile.parts if self.profile else (), (1, self.parts - 1), strict=False):
+            found.update({key: n * times for key, n in part.items()})
+        return found
 
     @property
     def flops(self) -> float:
         """FLOPs of one step, all its parts."""
-        return self.parts * self.profile.flops(self.work, self.batch, self.node.grid.size) if self.profile else 0.0
+        return self.profile.flops(self.work, self.batch, self.node.grid.size) if self.profile else 0.0
 
     @property
     def peak_bytes(self) -> float:
