@@ -24,6 +24,8 @@ SPREAD = 0.5
 """The logarithm of what published peaks leave open: the interval is a factor of 2.3 to both sides."""
 REACHED = 0.4
 """The share of its peak that a network's work is taken to reach. An assumption, which a calibration replaces."""
+TF32_PRODUCTS = 3
+"""Of which attention's kernel makes one in float32, on cards with matrix units for them (CUTLASS' 3xTF32)."""
 LAUNCH_S = 8e-6
 """Of one kernel from Python. An assumption, as above."""
 PINNED, PAGEABLE = 0.8, 0.25
@@ -35,9 +37,10 @@ PINNED, PAGEABLE = 0.8, 0.25
 class Device:
     """A device as its maker describes it: dense peaks by number format, without sparsity; `source` names what was read.
 
-    The peak of float32 is that of matrix units (TF32) where they do float32 work, else of vector units. A format
-    without a peak has no matrix units, and nothing tells how fast it would be. The link is one direction of that to the
-    host.
+    The peak of `float32` is that of vector units. Where matrix units take float32 (`tf32`), torch has them convolve,
+    but not multiply unless it is told to (`torch.backends.cuda.matmul.allow_tf32`); its attention makes three products
+    in TF32 of one. A half-precision format without a peak has no matrix units, and nothing tells how fast it would be.
+    The link is one direction of that to the host.
     """
 
     name: str
@@ -57,6 +60,13 @@ class Device:
         """How fast weights come over its link; the disk of its host is anybody's guess."""
         return Transfer(PAGEABLE * self.link_bytes_s, PINNED * self.link_bytes_s, None, self.memory_bytes, SPREAD)
 
+    def peak_of(self, kind: str, dtype: str) -> float:
+        """FLOPs a second, at most, of a class of operations in a number format."""
+        peak, matrix = self.peak_flops[dtype], self.peak_flops.get("tf32", 0.0) if dtype == "float32" else 0.0
+        if kind.startswith("attention"):
+            return max(peak, matrix / TF32_PRODUCTS)
+        return max(peak, matrix) if kind.startswith("conv") else peak
+
     def knows(self, profile: Profile) -> bool:
         """Whether the peak of the profile's number format is published."""
         return profile.dtype in self.peak_flops
@@ -66,9 +76,9 @@ class Device:
 
         Bytes are counted in the number format that the profile was rehearsed in, whose peak is taken.
         """
-        units, total, peak = profile.scale.units(batch, size), 0.0, self.peak_flops[profile.dtype]
-        for (_, _, flops, moved), n in work.items():
-            compute = evaluate(flops, units) / (REACHED * peak)
+        units, total = profile.scale.units(batch, size), 0.0
+        for (kind, _, flops, moved), n in work.items():
+            compute = evaluate(flops, units) / (REACHED * self.peak_of(kind, profile.dtype))
             transfer = evaluate(moved, units) / (REACHED * self.bandwidth_bytes_s)
             total += n * (max(compute, transfer) + LAUNCH_S)
         return Interval.around(total, SPREAD)
