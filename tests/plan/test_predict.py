@@ -15,6 +15,7 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.time.clock import Fit, ProbedClock
+from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.training import plan_training
 from dynaxx.spec.files import loads, parse
 from dynaxx.spec.graph import nodes
@@ -107,7 +108,8 @@ def test_parts_of_a_step_share_one_step_of_the_optimiser() -> None:
         more = {"out": {"size": [8, 8]}, "train": {"batch_size": 2, "accumulate": parts, "steps": 1}}
         spec = parse({"name": "x", "stages": [stage | more]})
         (found[parts],) = plan_training(spec, nodes(spec))
-    clock = ProbedClock("x", {}, train=Fit(call_s=1e-3, weight_s=1.0))
+    nothing = {"pointwise": Surface.of([(1.0,)], [1e-30]), "mm": Surface.of([(1.0, 1.0, 1.0)], [1e-30])}
+    clock = ProbedClock("x", nothing, train=Fit(call_s=1e-3, weight_s=1.0))
     told = {parts: clock.seconds(one.profile, one.work, 2, (8, 8)).value for parts, one in found.items() if one.profile}
     assert found[5].profile is not None
     weights, again = found[5].profile.parameters, sum(found[5].profile.parts[1].values())

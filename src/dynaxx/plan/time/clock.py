@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -15,12 +16,12 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.features import SHAPED, Point, group_of, is_alone, point_of, weights_of
 from dynaxx.plan.time.halves import Half
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.nearest import nearest
 from dynaxx.plan.time.residual import Residual, coordinates
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
 
-FALLBACK = "pointwise"
 Sums = tuple[float, float, float, float, float, float]
 """Seconds alone of convolutions and products, of torch's own convolutions, of attention, of what moves bytes; how many
 operations these are; weights that are read in sampling, or trained."""
@@ -129,30 +130,26 @@ class ProbedClock:
             does = evaluate(flops, units)
             alone = self.on_cpu and is_alone(kind, shape, does, batch)
             point = point_of(kind, shape, does, evaluate(moved, units), alone=alone)
-            found[self._group(kind, shape, len(point), alone=alone)].append((point, n))
+            found[nearest(group_of(kind, shape, alone=alone), self._by_rank[len(point)])].append((point, n))
         total = dict.fromkeys(BINS, 0.0)
         for group, points in found.items():
-            if group:
-                at = np.array([point for point, _ in points])
-                each = self.surfaces[group].at(at)
-                if profile.dtype != "float32":
-                    each = each * self.halves[profile.dtype].of(group).at(at)
-                total[bin_of(group)] += float(each @ np.array([n for _, n in points]))
+            at = np.array([point for point, _ in points])
+            each = self.surfaces[group].at(at)
+            if profile.dtype != "float32":
+                each = each * self.halves[profile.dtype].of(group).at(at)
+            total[bin_of(group)] += float(each @ np.array([n for _, n in points]))
         read = sum(n * weights_of(kind, shape) for (kind, shape, *_), n in work.items())
         calls, weights = float(sum(work.values())), float(profile.parameters if is_training(work) else read)
         weights *= 1.0 if profile.dtype == "float32" else 0.5  # as many bytes are read
         return total["conv"], total["alone"], total["attention"], total["moving"], calls, weights
 
-    def _group(self, kind: str, shape: tuple[int, ...], rank: int, *, alone: bool) -> str:
-        """The nearest group that was probed."""
-        group, many = group_of(kind, shape, alone=alone), group_of(kind, shape)
-        names = (
-            group, group.replace("-last", ""), many, many.removesuffix("-last"), many.replace("-2", "-1", 1), FALLBACK
-        )  # fmt: skip
-        return next((name for name in names if name in self.surfaces and self._rank(name) == rank), "")
-
-    def _rank(self, name: str) -> int:
-        return int(self.surfaces[name].points.shape[1])
+    @cached_property
+    def _by_rank(self) -> Mapping[int, tuple[str, ...]]:
+        """The groups that were probed, by the number of their coordinates."""
+        found = defaultdict[int, tuple[str, ...]](tuple)
+        for name, surface in self.surfaces.items():
+            found[surface.points.shape[1]] += (name,)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The clock as plain data."""

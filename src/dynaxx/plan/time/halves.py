@@ -12,6 +12,7 @@ import numpy as np
 
 from dynaxx.plan.time.features import Point
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.nearest import nearest
 from dynaxx.plan.time.surface import REACH, SURE, Numbers, Surface, likeness
 
 USUAL_SPREAD = 0.3
@@ -71,8 +72,8 @@ class Half:
     spread: float = USUAL_SPREAD
 
     def of(self, group: str) -> Ratio:
-        """The ratio of the group that is most like this one: of its class first, then by axes, kernel and layout."""
-        return self.ratios[max(self.ratios, key=lambda name: _alike(name, group))]
+        """The ratio of the group, or of the one that is most like it."""
+        return self.ratios[nearest(group, self.ratios)]
 
     def told(self, seconds: float, calls: float, *, least: float = 0.0) -> Interval:
         """What a stage takes whose operations come to so many seconds, `least` being float32's own spread."""
@@ -104,8 +105,3 @@ class Half:
         """What `to_json` wrote."""
         read = {name: Ratio(*(np.array(r[key]) for key in ("points", "logs"))) for name, r in data["ratios"].items()}
         return cls(**{**data, "ratios": read})
-
-
-def _alike(name: str, group: str) -> tuple[bool, int]:
-    mine, other = name.split("-"), group.split("-")
-    return mine[0] == other[0], len(set(mine) & set(other)) - len(set(mine) ^ set(other))
