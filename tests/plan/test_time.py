@@ -45,7 +45,7 @@ def test_a_surface_tells_rates_between_its_probes() -> None:
 def test_far_from_all_probes_a_surface_is_at_the_usual_rate() -> None:
     surface = Surface.of([(1.0, 1.0, 5.0), (2.0, 2.0, 6.0), (3.0, 1.0, 5.0)], [1e-3, 2e-2, 3e-3])
     far = np.array([[30.0, 30.0, 30.0]])
-    usual = np.median(surface.seconds - surface.points.sum(1))
+    usual = np.median(surface.logs - surface.points.sum(1))
     assert math.log(surface.at(far)[0]) == pytest.approx(usual + 90.0)
 
 

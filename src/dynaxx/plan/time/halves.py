@@ -13,7 +13,9 @@ import numpy as np
 from dynaxx.plan.time.features import Point
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.nearest import nearest
-from dynaxx.plan.time.surface import REACH, SURE, Numbers, Surface, likeness
+from dynaxx.plan.time.shares import drawn_shares
+from dynaxx.plan.time.smooth import Numbers, Smooth
+from dynaxx.plan.time.surface import Surface
 
 USUAL_SPREAD = 0.3
 """What half precision usually leaves open, in logarithms. Of a hundred networks on one server CPU, and neighbours."""
@@ -26,7 +28,7 @@ NOISE, LOOSE = 0.15, (0.5, 1e-4)
 @final
 @dataclass(frozen=True)
 class Ratio:
-    """ln(seconds in half precision / seconds that the float32 surface tells at the same point), a Gaussian process.
+    """ln(seconds in half precision / seconds that the float32 surface tells at the same point), between the probes.
 
     Far from all probes it is their median. Points are those of half precision: bytes moved are half as many.
     """
@@ -42,16 +44,11 @@ class Ratio:
 
     def at(self, points: Numbers) -> Numbers:
         """How many times as long as in float32, `(n,)`."""
-        return np.asarray(np.exp(self._usual + likeness(points / REACH, self.points / REACH) @ self._pull))
+        return np.asarray(np.exp(self._between.at(points)))
 
     @cached_property
-    def _usual(self) -> float:
-        return float(np.median(self.logs))
-
-    @cached_property
-    def _pull(self) -> Numbers:
-        alike = likeness(self.points / REACH, self.points / REACH) + SURE**2 * np.eye(len(self.points))
-        return np.asarray(np.linalg.solve(alike, self.logs - self._usual))
+    def _between(self) -> Smooth:
+        return Smooth(self.points, self.logs)
 
 
 @final
@@ -82,15 +79,14 @@ class Half:
     def learned(self, rows: Sequence[tuple[float, float, float]]) -> Half:
         """Set right by networks: what is told of each, its calls, and the seconds it really took.
 
-        Least squares of `1 = (times * told + call_s * calls) / seconds`, both drawn to their usual values; the usual
-        spread counts as a few networks.
+        Neither is below 0, both are drawn to their usual values (`drawn_shares`); the usual spread counts as a few
+        networks.
         """
         if not rows:
             return self
         table = np.array(rows)
-        parts = np.vstack([table[:, :2] / table[:, 2:] / NOISE, np.diag(1 / np.array(LOOSE))])
-        wanted = np.concatenate([np.full(len(table), 1 / NOISE), np.array([self.times, self.call_s]) / LOOSE])
-        times, call_s = (max(float(one), 0.0) for one in np.linalg.lstsq(parts, wanted, rcond=None)[0])
+        found = drawn_shares(table, usual=(self.times, self.call_s), loose=LOOSE, noise=NOISE)
+        times, call_s = (float(one) for one in found)
         rests = np.log(table[:, 2] / (times * table[:, 0] + call_s * table[:, 1]))
         spread = math.sqrt((COUNTS * USUAL_SPREAD**2 + float(rests @ rests)) / (COUNTS + len(table)))
         return replace(self, times=times, call_s=call_s, spread=spread)

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from dynaxx.plan.time.surface import Numbers, likeness
+from dynaxx.plan.time.smooth import Numbers, likeness
 
 USUAL = (1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.5, 1.5)
 """Reaches to begin with, in units of the coordinates of networks."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from dynaxx.plan.time.features import Point
 from dynaxx.plan.time.kernel import Kernel, chosen
-from dynaxx.plan.time.surface import Numbers
+from dynaxx.plan.time.smooth import Numbers
 
 FEW = 30
 """Fewer networks than this tell too little of each other: their residuals are all taken for noise."""

@@ -1,4 +1,4 @@
-"""Seconds of operations between those that were probed, interpolated in the logarithms of widths, rows or bytes."""
+"""Seconds of operations between those that were probed: the time of a unit of work is interpolated."""
 
 from __future__ import annotations
 
@@ -8,27 +8,22 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynaxx.plan.time.features import Point
-
-Numbers = NDArray[np.float64]
-REACH = 2.0
-"""How far one probe tells of its neighbours, in natural logarithms: widths eight times as large are strangers."""
-SURE = 0.1
-"""The standard deviation of a probe's own logarithm."""
+from dynaxx.plan.time.smooth import Numbers, Smooth
 
 
 @final
 @dataclass(frozen=True)
 class Surface:
-    """ln(seconds per unit of work) as a Gaussian process over the probes, work being the product of the coordinates.
+    """ln(seconds per unit of work) between the probes, work being the product of the coordinates.
 
-    Far from all probes it is their median: unknown shapes are believed to run at the usual rate.
+    `logs` are those of the probes' seconds. Far from all probes it is their median: unknown shapes are believed to run
+    at the usual rate.
     """
 
     points: Numbers
-    seconds: Numbers
+    logs: Numbers
 
     @classmethod
     def of(cls, points: Sequence[Point], seconds: Sequence[float]) -> Surface:
@@ -37,28 +32,12 @@ class Surface:
 
     def at(self, points: Numbers) -> Numbers:
         """Seconds at points, `(n,)`."""
-        return np.asarray(
-            np.exp(self._usual + points.sum(1) + likeness(points / REACH, self.points / REACH) @ self._pull)
-        )
+        return np.asarray(np.exp(points.sum(1) + self._slowness.at(points)))
 
     @cached_property
-    def _slowness(self) -> Numbers:
-        return np.asarray(self.seconds - self.points.sum(1))
-
-    @cached_property
-    def _usual(self) -> float:
-        return float(np.median(self._slowness))
-
-    @cached_property
-    def _pull(self) -> Numbers:
-        alike = likeness(self.points / REACH, self.points / REACH) + SURE**2 * np.eye(len(self.points))
-        return np.asarray(np.linalg.solve(alike, self._slowness - self._usual))
+    def _slowness(self) -> Smooth:
+        return Smooth(self.points, self.logs - self.points.sum(1))
 
     def to_json(self) -> dict[str, Any]:
         """The probes as plain data."""
-        return {"points": self.points.tolist(), "seconds": np.exp(self.seconds).tolist()}
-
-
-def likeness(some: Numbers, others: Numbers) -> Numbers:
-    """The squared exponential of distances in units of reach, `(n, m)` (Rasmussen and Williams 2006, eq. 2.31)."""
-    return np.asarray(np.exp(-((some[:, None, :] - others[None]) ** 2).sum(2) / 2))
+        return {"points": self.points.tolist(), "seconds": np.exp(self.logs).tolist()}
