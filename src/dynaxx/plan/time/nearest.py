@@ -13,11 +13,11 @@ class Parts(NamedTuple):
     """What a group's name says: a class, and of convolutions axes, kernel, stride, layout, and whose kernel it is."""
 
     kind: str
-    axes: str = ""
-    kernel: str = ""
-    stride: str = ""
-    last: bool = False
-    alone: bool = False
+    axes: str
+    kernel: str
+    stride: str
+    last: bool
+    alone: bool
 
     @property
     def forward(self) -> str:
@@ -33,8 +33,8 @@ class Parts(NamedTuple):
 def parts_of(group: str) -> Parts:
     """The parts of a name such as `conv-2d-3-1-last-alone`, or `mm`."""
     kind, *rest = group.split("-")
-    marks = {"last", "alone"}.intersection(rest)
-    return Parts(kind, *(word for word in rest if word not in marks), last="last" in marks, alone="alone" in marks)
+    axes, kernel, stride = rest[:3] or ("", "", "")
+    return Parts(kind, axes, kernel, stride, last="last" in rest, alone="alone" in rest)
 
 
 def nearest(group: str, known: Collection[str]) -> str:
