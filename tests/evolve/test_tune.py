@@ -23,7 +23,7 @@ def test_what_is_tried_can_be_meant():
     """Every choice gives a cascade that checks, says what it means, and none is the present one."""
     spec = override(beds.empirical((8, 16)).spec, {"bridge.solver.guidance": "{scale: 3, interval: [0.5, 100]}"})
     base, bridge = nodes(spec)
-    tried = [c for node in (base, bridge) for knob in [*manners(node), walks(node)] for c in knob]
+    tried = [c for node in (base, bridge) for knob in [*manners(node, None), walks(node)] for c in knob]
     assert len(set(tried)) == len(tried)
     for choice in tried:
         assert override(spec, dict(choice.settings)) != spec, choice.words

@@ -99,6 +99,14 @@ def evaluations_of(node: Node, root: Path | None) -> int | None:
         return _copies(stage, facts) * _steps(stage, facts)
 
 
+def limitable(stage: PipelineStage, root: Path | None) -> bool:
+    """Whether the stage's pipeline is guided, and its guidance can be limited to some levels."""
+    facts = facts_of(stage, root)
+    if facts is None or facts.family is None or stage.cache is not None:
+        return False
+    return facts.family.guides and _guided(stage, facts)
+
+
 def _key(node: Node, stage: PipelineStage, facts: Facts, streamed: bool) -> str:
     said = (
         FORMAT, torch.__version__, version("diffusers"), torch.get_num_threads(), block(), node.grid, node.stop_std,
@@ -140,8 +148,12 @@ def _said(stage: PipelineStage, facts: Facts, argument: str) -> Any:
 
 def _copies(stage: PipelineStage, facts: Facts) -> int:
     """Under guidance the network is given every sample twice."""
+    return 2 if _guided(stage, facts) else 1
+
+
+def _guided(stage: PipelineStage, facts: Facts) -> bool:
     scale = _said(stage, facts, "guidance_scale")
-    return 2 if isinstance(scale, (int, float)) and scale > 1 else 1
+    return isinstance(scale, (int, float)) and scale > 1
 
 
 def _steps(stage: PipelineStage, facts: Facts) -> int:

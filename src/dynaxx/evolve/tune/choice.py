@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from dynaxx.lens.settings import levels
+from dynaxx.plan.wrapped import limitable
 from dynaxx.spec.graph import Node
 from dynaxx.spec.solver import GuidanceSpec, SolverSpec
-from dynaxx.spec.stage import DenoisingStage
+from dynaxx.spec.stage import DenoisingStage, PipelineStage
 
 PACES = (1.0, 2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 6)
 """Steps that are tried, as shares of the present ones."""
@@ -44,17 +46,21 @@ class Choice:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "({:g}, {:g}]".format(*value)
     if not isinstance(value, GuidanceSpec):
         return f"{value:g}" if isinstance(value, float) else str(value)
     if value.scale == 1 or value.interval is None:
         return f"{value.scale:g}"
-    low, high = value.interval
-    return f"{value.scale:g} on ({low:g}, {high:g}]"
+    return f"{value.scale:g} on {_said(value.interval)}"
 
 
-def manners(node: Node) -> list[list[Choice]]:
-    """What a stage may be told apart from its walk, knob by knob: its guidance, and the level of its low input."""
-    found = [_guidances(node), _levels(node)]
+def manners(node: Node, root: Path | None) -> list[list[Choice]]:
+    """What a stage may be told apart from its walk, knob by knob: its guidance, and the level of its low input.
+
+    The files of a pipeline, from `root`, say whether it is guided.
+    """
+    found = [_guidances(node), _intervals(node, root), _levels(node)]
     return [choices for choices in found if choices]
 
 
@@ -66,6 +72,14 @@ def _guidances(node: Node) -> list[Choice]:
     guided += [GuidanceSpec(scale=scale, interval=on) for scale in scales[:2] for on in (MIDDLE, COARSE)]
     told = dict.fromkeys([*guided, GuidanceSpec(scale=1.0)])
     return [Choice.of({f"{node.stage.name}.solver.guidance": each}) for each in told if each != now]
+
+
+def _intervals(node: Node, root: Path | None) -> list[Choice]:
+    """Levels at which alone a pipeline is guided; its scale is left as it is."""
+    if not isinstance(node.stage, PipelineStage) or not limitable(node.stage, root):
+        return []
+    path, now = f"{node.stage.name}.guidance_interval", node.stage.guidance_interval
+    return [Choice.of({path: each}) for each in (MIDDLE, COARSE) if each != now]
 
 
 def _levels(node: Node) -> list[Choice]:

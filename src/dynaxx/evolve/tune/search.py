@@ -97,7 +97,7 @@ class Search:
 
     def _stage(self, node: Node, until: float) -> Iterator[Tried]:
         name, told, cheap = node.stage.name, Choice(), Choice()
-        for knob in manners(node):
+        for knob in manners(node, self.bed.cascade.root):
             entrants = [told, *(told | choice for choice in knob)]
             ran = yield from self._race(node, entrants, _named(knob), until)
             if ran:
@@ -198,4 +198,4 @@ def best_of(ran: Sequence[Ran]) -> Ran:
 
 def _named(knob: Sequence[Choice]) -> str:
     path = knob[0].settings[0][0]
-    return "guidance" if path.endswith("guidance") else "level"
+    return "guidance" if "guidance" in path.rpartition(".")[2] else "level"
