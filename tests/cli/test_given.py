@@ -54,6 +54,21 @@ def test_an_input_with_a_dash(capsys: Capture, up: str, tmp_path: Path, name: st
     assert (code, len(found["files"])) == (0, 1)
 
 
+def test_the_files_of_a_folder_are_given_in_turns(capsys: Capture, up: str, tmp_path: Path) -> None:
+    """What lies in the folder that is written to is read first, and spared."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("no signal")
+    for name, value in (("b.npy", 0.5), ("a.npy", -0.5)):
+        np.save(tmp_path / "out" / name, ZEROS + value)
+    code, _ = ask(capsys, tmp_path, up, "--input", f"low-res={tmp_path / 'out'}", "--num", 3, "--keep-stages")
+    assert code == 0
+    shown = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "out/stages/up").glob("*.low.png"))]
+    means = [float(x.mean()) for x in shown]
+    assert means[0] < 127 < means[1]
+    assert means[2] == pytest.approx(means[0], abs=10)
+    assert (tmp_path / "out/b.npy").is_file()
+
+
 @pytest.mark.parametrize(
     ("array", "said"),
     [

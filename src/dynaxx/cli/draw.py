@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynaxx.cli.given import name_given, read_field, read_given
+from dynaxx.cli.given import files_of, name_given, read_field, read_given
 from dynaxx.cli.options import Devices
 from dynaxx.engine.afford import afford, out_of_memory
 from dynaxx.engine.cascade import Cascade
@@ -92,6 +92,6 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
             order.prompts, labels=order.labels, field=field, num=order.num, seed=order.seed, given=given,
             until=order.until, keep=order.keep, decode=order.decode, on_step=on_step,
         )  # fmt: skip
-        written = write_samples(samples, order.out, spare=files.values())
+        written = write_samples(samples, order.out, spare=[file for path in files.values() for file in files_of(path)])
     observe(cascade, samples.trace)
     return written

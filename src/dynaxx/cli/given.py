@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dynaxx.data.array import ENDINGS, Array, names_in, read_array
-from dynaxx.data.picture import read_picture
-from dynaxx.engine.select import parent_of, signal_grids
+from dynaxx.data.file import listed
+from dynaxx.data.picture import FORMATS, read_picture
+from dynaxx.engine.select import in_turns, parent_of, signal_grids
 from dynaxx.errors import DataError, UsageError
 from dynaxx.signal.resample import resample
 from dynaxx.spec.cascade import CascadeSpec
@@ -25,7 +26,7 @@ LARGEST = 8.0
 def name_given(
     spec: CascadeSpec, graph: Sequence[Node], *, from_stage: str | None, low: Path | None, named: Mapping[str, Path]
 ) -> dict[str, Path]:
-    """The files by the name of the node or input that they stand for.
+    """The files, or folders of them, by the name of the node or input that they stand for.
 
     Raises:
         UsageError: where the cascade has no such stage or input.
@@ -43,11 +44,32 @@ def name_given(
 def read_given(spec: CascadeSpec, graph: Sequence[Node], files: Mapping[str, Path], *, count: int) -> dict[str, Tensor]:
     """Each signal as `(count, C, *size)`; in pixels it lies in [-1, 1], or not far outside.
 
+    The files of a folder are taken in turns, in the order of their names.
+
     Raises:
         DataError: where a file cannot be read, or is not what is due.
     """
     grids = signal_grids(spec, graph)
-    return {name: _read(path, grids[name]).expand(count, *grids[name].shape) for name, path in files.items()}
+    return {name: in_turns(_all(path, grids[name], most=count), count) for name, path in files.items()}
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or the pictures and arrays in a folder.
+
+    Raises:
+        DataError: where a folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = [path / name for name in listed(path, (*FORMATS, *ENDINGS))]
+    if not found:
+        raise DataError(str(path), "holds no picture and no array.", "Name a file, or a folder that has some.")
+    return found
+
+
+def _all(path: Path, grid: Grid, *, most: int) -> Tensor:
+    """As many of the signals at a path as are needed, `(n, C, *size)`."""
+    return torch.stack([_read(file, grid) for file in files_of(path)[:most]])
 
 
 def read_field(spec: CascadeSpec, path: Path | None) -> Tensor | None:

@@ -9,7 +9,7 @@ import typer
 
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_bytes
+from dynaxx.cli.options import Json, parse_bytes, parse_inputs
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ def lens(
     ] = None,
     prompts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Prompts, a line each, where there is no real data.")
+    ] = None,
+    input: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="An input of yours, or a folder of them, in turns.")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="REPORT", help="The folder to write to.")] = Path("out/lens"),
     budget: Annotated[str, typer.Option(metavar="quick|full|SECONDS", help="What may be spent.")] = "quick",
@@ -46,12 +49,14 @@ def lens(
     """Look into a cascade: which stage is at fault, does it correct or amplify, and what should be changed."""
     if data is not None and prompts is not None:
         raise UsageError("--prompts", "is given beside --data.", "Real data has its own prompts: give one of them.")
-    spent = _budget(budget)
+    spent, (unnamed, named) = _budget(budget), parse_inputs(input or ())
+    if unnamed is not None:
+        raise UsageError("--input", f"{unnamed} has no name.", "Say which input it is: NAME=FILE.")
     with loading():
         from dynaxx.cli.look import Order, look_into
 
     order = Order(
-        run, data, prompts, out, spent, num, seed, against, apply, not no_cache, batch, parse_bytes(memory_cap)
+        run, data, prompts, out, spent, num, seed, against, apply, not no_cache, batch, parse_bytes(memory_cap), named
     )
     report, page = look_into(order, notes())
     return Answer({**report.to_json(), "out": str(page)}, lambda console: _show(report, page, console))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
+from dynaxx.cli.given import name_given, read_given
 from dynaxx.cli.progress import bar
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
@@ -19,6 +23,7 @@ from dynaxx.lens.probes import Budget
 from dynaxx.share.output_folder import check_writable
 from dynaxx.share.report import write_report
 from dynaxx.spec.data import DataSpec, FieldsData, FolderData
+from dynaxx.spec.graph import nodes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +48,7 @@ class Order:
     keep: bool
     batch: int
     memory_cap: int | None = None
+    inputs: Mapping[str, Path] = field(default_factory=dict)
 
 
 def look_into(order: Order, console: Console) -> tuple[Report, Path]:
@@ -51,11 +57,13 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     runtime = Runtime(batch_size=order.batch, memory_cap=order.memory_cap)
     cascade = Cascade.from_pretrained(order.run, runtime=runtime)
     other = Cascade.from_pretrained(order.against, runtime=runtime) if order.against else None
+    given = _given(cascade, order)
     options = Options(order.num, order.budget, order.seed, order.out / KEPT if order.keep else None, against=other)
     with bar() as on_step:
         view = look(
-            cascade, data=data_in(order.data), prompts=_prompts(order.prompts), options=options, on_step=on_step
-        )
+            cascade, data=data_in(order.data), prompts=_prompts(order.prompts), given=given, options=options,
+            on_step=on_step,
+        )  # fmt: skip
         _say_cost(view, console)
         for done in view.steps():
             words = done.left_out or (f"{done.latency_s:.1f} s" + (" (known)" if done.cached else ""))
@@ -66,9 +74,16 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     if order.apply and view.bench.reference is not None:
         count = len(view.bench.reference)
         file, data = order.out / "cascade.yaml", data_in(order.data)
-        made = apply(cascade, report.findings, file, num=count, data=data, seed=order.seed)
+        made = apply(cascade, report.findings, file, num=count, data=data, given=given, seed=order.seed)
         report = replace(report, applied=made.to_json() if made else None)
     return report, write_report(replace(lensed, report=report), order.out)
+
+
+def _given(cascade: Cascade, order: Order) -> dict[str, Tensor]:
+    """The user's inputs, as many of each as there are samples at most."""
+    graph = nodes(cascade.spec, size=cascade.runtime.size)
+    files = name_given(cascade.spec, graph, from_stage=None, low=None, named=order.inputs)
+    return read_given(cascade.spec, graph, files, count=Options(order.num, order.budget).count)
 
 
 def _say_cost(view: Look, console: Console) -> None:

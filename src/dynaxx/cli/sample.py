@@ -33,7 +33,8 @@ Over = Annotated[
     list[str] | None, typer.Option(metavar="[NAME=]LIST", help="Stages over several: auto, cuda:0,cuda:1, base=cuda:0.")
 ]
 Signals = Annotated[
-    list[str] | None, typer.Option(metavar="[NAME=]FILE", help="A signal of yours; without a name for --from-stage.")
+    list[str] | None,
+    typer.Option(metavar="[NAME=]FILE", help="A signal of yours, or a folder; without a name for --from-stage."),
 ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
@@ -93,6 +94,11 @@ def signal_grids(spec: CascadeSpec, graph: Sequence[Node]) -> dict[str, Grid]:
     """The grid of every signal that can be given: the nodes' answers, and the user's inputs as `input.NAME`."""
     users = {f"input.{name}": Grid(due.channels, due.size, due.space) for name, due in spec.inputs.items()}
     return {node.name: node.grid for node in graph} | users
+
+
+def in_turns(x: Tensor, count: int) -> Tensor:
+    """`count` signals of `x (n, C, *size)`: from the first on again where there are fewer."""
+    return x.expand(count, *x.shape[1:]) if len(x) == 1 else x[torch.arange(count) % len(x)]
 
 
 def check_given(spec: CascadeSpec, graph: Sequence[Node], given: Mapping[str, Tensor], total: int) -> None:

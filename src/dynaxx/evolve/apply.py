@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from torch import Tensor
+
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import DataError
 from dynaxx.evolve.changed import write_changed
@@ -53,12 +55,19 @@ def remedies(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def apply(
-    cascade: Cascade, findings: Sequence[Finding], file: Path, *, num: int, data: DataSpec | None = None, seed: int = 0
+    cascade: Cascade,
+    findings: Sequence[Finding],
+    file: Path,
+    *,
+    num: int,
+    data: DataSpec | None = None,
+    given: Mapping[str, Tensor] | None = None,
+    seed: int = 0,
 ) -> Applied | None:
     """Write the cascade with the remedies of a report's findings to `file` and measure both; None where there are none.
 
     The score is J of the sweep, over every stage whose settings change, on signals that the report did not see where
-    the data has enough of them.
+    the data has enough of them. `given` are the user's inputs, as for the look.
     """
     changes = remedies(findings)
     if not changes:
@@ -66,7 +75,7 @@ def apply(
     mended = cascade.with_settings(changes)
     listed = write_changed(cascade.spec, changes, file, root=cascade.root)
     reference, signals = _fresh(cascade, num, data, seed)
-    taps = Taps.of(cascade, reference, seed=seed + FRESH, given=stand_ins(cascade.spec, reference))
+    taps = Taps.of(cascade, reference, seed=seed + FRESH, given=stand_ins(cascade.spec, reference, given))
     bench = Bench(taps, reference)
     changed = {path.split(".")[0] for path in changes}
     before, after = (_score(bench, one, changed, num) for one in (cascade, mended))

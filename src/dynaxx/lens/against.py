@@ -12,6 +12,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import UsageError
 from dynaxx.lens.bench import Bench
 from dynaxx.lens.findings import Level
+from dynaxx.lens.inputs import stand_ins
 from dynaxx.lens.outcome import Outcome, finding
 from dynaxx.lens.taps import Taps
 from dynaxx.metrics.interval import Interval
@@ -27,7 +28,9 @@ def against(bench: Bench, other: Cascade) -> Outcome:
     """
     if bench.reference is None:
         raise UsageError("against", "cannot be judged without reference data.", "Name some (--data DIR).")
-    taps = Taps.of(other, bench.reference, seed=bench.taps.seed)
+    known = {name: x for name, x in bench.taps.given.items() if name.removeprefix("input.") in other.spec.inputs}
+    given = stand_ins(other.spec, bench.reference, known)
+    taps = Taps.of(other, bench.reference, seed=bench.taps.seed, given=given)
     last = taps.graph[-1]
     if last.grid != bench.last.grid:
         problem = f"{other.spec.name} answers on {last.grid}, not on {bench.last.grid}."

@@ -55,7 +55,8 @@ def look(
     """Open the lens on a cascade; go through its `steps()`, then ask it for what it found, `lensed()`.
 
     The truth is the `reference`, else drawn from `data`, else from the cascade's own data. With `prompts` there is no
-    truth, and what can be answered without one is.
+    truth, and what can be answered without one is. `given` are the user's inputs, `(n, C, *size)` as `input.NAME`, in
+    turns where there are fewer than samples; true signals stand in for others.
 
     Raises:
         UsageError: where there is neither data nor a prompt, or both are given.
@@ -72,7 +73,8 @@ def look(
     if reference is None and not prompts:
         fix = "Name some (--data DIR), or prompts alone (--prompts FILE)."
         raise UsageError("data", "is named neither by the cascade nor by you.", fix)
-    given = given if given is not None else stand_ins(spec, reference)
+    count = options.count if reference is None else len(reference)
+    given = stand_ins(spec, reference, given, count=count)
     if reference is not None:
         taps = Taps.of(cascade, reference, seed=options.seed, given=given, folder=options.kept, on_step=on_step)
     else:

@@ -25,6 +25,7 @@ from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.plain import plain
 from dynaxx.stage.stage import Stage
 
+UNTUNED = "Tune the cascade without it: inputs are made of the data here."
 BLOCK = 16
 """Signals that are tried at once: few enough that a poor choice is soon dropped."""
 
@@ -71,7 +72,8 @@ class Bed:
     def taps(self) -> Taps:
         """Runs of the cascade, `draws` samples for each signal, one after another."""
         every = [i for i in range(len(self.reference)) for _ in range(self.draws)]
-        given = {name: x[every] for name, x in stand_ins(self.cascade.spec, self.reference).items()}
+        inputs = stand_ins(self.cascade.spec, self.reference, fix=UNTUNED)
+        given = {name: x[every] for name, x in inputs.items()}
         return Taps.of(self.cascade, self.reference.take(every), seed=self.seed, given=given, on_step=self.on_step)
 
     def forget(self) -> None:
