@@ -295,5 +295,20 @@ def test_levers_on_a_gpu(tmp_path: Path, lever: str) -> None:
 def test_a_lever_that_cannot_be_meant_is_named() -> None:
     with pytest.raises(UsageError, match="levers: 'turbo' is unknown"):
         Runtime(levers=("turbo",))
-    with pytest.raises(UsageError, match="levers: 'attention-math' is set for all devices at once"):
-        Runtime(levers=("attention-math",), spread={"base": ("cpu",)})
+
+
+SPREADS = [("cpu:0", "cpu:1"), {"base": ("cpu",)}]
+
+
+@pytest.mark.parametrize("spread", SPREADS, ids=["list", "by name"])
+def test_only_levers_of_one_network_go_with_several_devices(spread: Any) -> None:
+    """Kernels of attention belong to the process, and CUDA graphs to the thread that recorded them."""
+    refused = {name for name in LEVERS if name.startswith("attention-") or name == "cuda-graphs"}
+    for name in refused:
+        assert Runtime(levers=(name,), spread=("cpu",)).levers == (name,), "one device alone"
+        with pytest.raises(
+            UsageError, match=f"levers: '{name}' .* each device works in a thread of its own. Leave out"
+        ):
+            Runtime(levers=(name,), spread=spread)
+    for name in set(LEVERS) - refused:
+        assert Runtime(levers=(name,), spread=spread).levers == (name,)

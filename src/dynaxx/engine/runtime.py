@@ -67,8 +67,8 @@ class Runtime:
         for lever in self.levers:
             if lever not in LEVERS:
                 raise UsageError("levers", f"{lever!r} is unknown.", f"Known: {', '.join(LEVERS)}.")
-            if self.spreads and LEVERS[lever].shared:
-                problem = f"{lever!r} is set for all devices at once, and with `spread` each works by itself."
+            if self.spreads and LEVERS[lever].alone:
+                problem = f"{lever!r} {LEVERS[lever].alone}; with `spread` each device works in a thread of its own."
                 raise UsageError("levers", problem, "Leave out one of the two.")
         if self.placement not in get_args(Wanted):
             raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")

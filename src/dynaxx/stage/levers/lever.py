@@ -23,7 +23,7 @@ class Lever:
         on: the types of devices that have it.
         fits: whether a network can be changed like this.
         moves: whether it stands it that weights are moved to other places of memory.
-        shared: whether it sets something that all threads share.
+        alone: why it does not go with several devices at work at once, a thread each; empty where it does.
         compiles: whether a first call takes long for a good reason.
         group: of levers with the same, one is kept; they stand side by side in the table.
         within: how far answers may differ, relative to their size, beyond what rounding does anyway.
@@ -33,7 +33,7 @@ class Lever:
     on: tuple[str, ...] = ("cpu", "cuda")
     fits: Callable[[nn.Module], bool] = lambda network: True
     moves: bool = True
-    shared: bool = False
+    alone: str = ""
     compiles: bool = False
     group: str = ""
     within: float = 0.0

@@ -13,7 +13,7 @@ from dynaxx.stage.levers.precision import half, is_full
 
 
 def _attention(first: SDPBackend, *on: str) -> Lever:
-    return Lever(attending(first), on=on, shared=True, group="attention")
+    return Lever(attending(first), on=on, alone="is set for all devices at once", group="attention")
 
 
 def _precision(dtype: torch.dtype, within: float) -> Lever:
@@ -30,6 +30,9 @@ LEVERS: dict[str, Lever] = {
     "attention-cudnn": _attention(SDPBackend.CUDNN_ATTENTION, "cuda"),
     "attention-math": _attention(SDPBackend.MATH, "cpu", "cuda"),
     "compile": Lever(compiled, compiles=True),
-    "cuda-graphs": Lever(graphs, on=("cuda",), moves=False, compiles=True),
-}
+    "cuda-graphs": Lever(
+        graphs, on=("cuda",), moves=False, compiles=True,
+        alone="replays what the same thread recorded, and every run has new ones",
+    ),
+}  # fmt: skip
 """A later one is tried on top of those that were kept."""
