@@ -163,6 +163,26 @@ def test_of_a_group_one_is_kept(monkeypatch: pytest.MonkeyPatch, second: float, 
     assert network.pause == (second if kept == ["later"] else 2.0)
 
 
+def test_a_rival_that_cannot_be_pulled_again_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that sufficed the first time runs out half-way: the network is as without it, and later ones are tried."""
+    network, pulls = Slow(), list[str]()
+
+    def scarce(network: Any) -> Undo:
+        pulls.append("scarce")
+        if len(pulls) > 1:
+            network.weight.data = network.weight.data.half()
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return changing(2.0)(network)
+
+    found = tried(
+        monkeypatch, network, scarce=Lever(scarce, group="x"), worse=Lever(changing(4.0), group="x"),
+        later=Lever(changing(4.0)),
+    )  # fmt: skip
+    assert pulls == ["scarce", "scarce"]
+    assert found == {"scarce": (4.0, 0.0, False), "worse": (0.5, 0.0, False), "later": (2.0, 0.0, True)}
+    assert (network.pause, network.weight.dtype) == (4.0, torch.float32)
+
+
 def test_what_a_device_does_not_have_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tried(monkeypatch, quick=Lever(changing(2.0), on=("cuda",))) == {}
     assert tried(monkeypatch, quick=Lever(changing(2.0), fits=lambda network: False)) == {}

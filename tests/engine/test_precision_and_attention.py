@@ -184,6 +184,26 @@ def test_every_family_takes_it(tmp_path: Path, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("lever", FORMATS)
+def test_what_an_encoder_sees_of_a_picture_is_converted_too(tmp_path: Path, lever: str) -> None:
+    """Wan 2.1 tells its network of the picture beside the text: left in float32, it would meet weights that are not."""
+    tiny.saved("wan-seen", tmp_path)
+    stage = STAGE | {"load": "wan-seen", "inputs": {"image": "input.image"}, "out": {"size": [9, 32, 32]}}
+    users = {"image": {"size": [32, 32]}}
+    spec = parse({"name": "x", "condition": {"text": {}}, "inputs": users, "stages": [stage]})
+    live = Cascade.from_spec(spec, root=tmp_path, runtime=Runtime(device="cpu", levers=(lever,)))
+    picture = {"input.image": torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32)}
+    samples = live.sample("a red apple", seed=1, given=picture)
+    trial = samples.trace.nodes[0].calls[0]["levers"][lever]
+    assert trial["kept"]
+    assert 0 < trial["error"] <= LEVERS[lever].within
+    network: Any = live.stages["base"].pipe.transformer  # type: ignore[attr-defined]
+    seen: list[torch.dtype] = []
+    network.condition_embedder.image_embedder.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+    live.sample("a red apple", seed=1, given=picture)
+    assert set(seen) == {FORMATS[lever]}
+
+
 def test_a_stage_that_its_file_holds_in_half_precision_keeps_it(tmp_path: Path) -> None:
     samples, _ = drawn(cascade(tmp_path, "float16", "bfloat16", dtype="bfloat16"))
     assert samples.trace.nodes[0].calls[0]["levers"] == {}

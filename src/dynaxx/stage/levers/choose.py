@@ -56,8 +56,11 @@ def choose(network: nn.Module, call: Call, names: tuple[str, ...], *, moves: boo
             trials |= {rival[0]: replace(trials[rival[0]], kept=False)} if rival else {}
             continue
         undo()
-        if rival:
-            pulled.append((rival[0], LEVERS[rival[0]].pull(network)))
+        if rival and (again := _again(network, rival[0])) is not None:
+            pulled.append((rival[0], again))
+        elif rival:
+            before_s *= trials[rival[0]].speed
+            trials[rival[0]] = replace(trials[rival[0]], kept=False)
     return trials
 
 
@@ -92,6 +95,16 @@ def _tried(
         return Trial(0.0, None, False), _nothing
     speed, error = before_s / took_s, _apart(answer, truth)
     return Trial(speed, error, speed >= FASTER and error is not None and error <= allowed), undo
+
+
+def _again(network: nn.Module, name: str) -> Undo | None:
+    """Pull a lever that was undone for another one; None, and all as without it, where it fails this time."""
+    held = as_held(network)
+    try:
+        return LEVERS[name].pull(network)
+    except Exception:  # most likely for memory, which may be scarcer than when it was tried
+        held()
+        return None
 
 
 def _nothing() -> None:
