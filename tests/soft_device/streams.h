@@ -75,7 +75,7 @@ Index number(Device of) { return of.has_index() ? of.index() : current_device; }
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return TYPE; }
-  Index deviceCount() const noexcept override { return available ? DEVICES : 0; }
+  Index deviceCount() const noexcept override { return DEVICES; }
   Device getDevice() const override { return Device(TYPE, current_device); }
   void setDevice(Device to) const override {
     TORCH_CHECK(number(to) < DEVICES, "There is no device ", to.str(), ": there are ", DEVICES, ".");
@@ -156,7 +156,7 @@ struct Hooks final : SOFT_HOOKS {
   bool isAvailable() const override { return available; }
   void init() const override {}
   bool hasPrimaryContext(Index) const override { return available; }
-  Index deviceCount() const override { return Guard().deviceCount(); }
+  Index deviceCount() const override { return available ? DEVICES : 0; }
   void setCurrentDevice(Index to) const override { Guard().setDevice(Device(TYPE, to)); }
   Index getCurrentDevice() const override { return current_device; }
   Index exchangeDevice(Index to) const override { return Guard().exchangeDevice(Device(TYPE, to)).index(); }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,20 +16,34 @@ from soft_device.module import GIB, Soft
 MIB = 2**20
 
 
-def test_operators_are_the_cpu_s(soft_device: Soft) -> None:
-    torch.manual_seed(0)
-    network, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.SiLU()), torch.randn(2, 3, 8, 8)
+LEARNS = """
+import sys; sys.path.insert(0, sys.argv[1])
+import torch
+from torch import nn
+from soft_device import load
 
-    def answers(device: str) -> list[Tensor]:
-        network.zero_grad()
-        found = network.to(device)(x.to(device))
-        found.square().sum().backward()
-        return [found, *(p.grad for p in network.parameters() if p.grad is not None)]
+load().begin()
+torch.manual_seed(0)
+network, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.SiLU()), torch.randn(2, 3, 8, 8)
 
-    due = [one.clone() for one in answers("cpu")]
-    found = answers("soft:1")
-    assert {one.device for one in found} == {torch.device("soft:1")}
-    torch.testing.assert_close([one.cpu() for one in found], due)
+def answers(device):
+    network.zero_grad()
+    found = network.to(device)(x.to(device))
+    found.square().sum().backward()
+    return [found, *(p.grad for p in network.parameters())]
+
+due = [one.clone() for one in answers("cpu")]
+found = answers("soft:1")
+assert {one.device for one in found} == {torch.device("soft:1")}
+torch.testing.assert_close([one.cpu() for one in found], due)
+"""
+
+
+def test_networks_learn_in_a_process_of_their_own(soft_device: Soft) -> None:
+    """Torch starts a thread for each device at the first gradient of a process, and none for one that comes later."""
+    here = str(Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", LEARNS, here], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 CALLS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -37,6 +54,8 @@ CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "a choice": lambda x: x[x > 0],
     "numbers of the CPU": lambda x: x * torch.tensor(2.0),
     "spectrum": lambda x: torch.view_as_real(torch.fft.rfft2(x)),
+    "convolution": lambda x: nn.functional.conv2d(x, x.new_ones(4, 3, 3, 3)),
+    "norm": lambda x: nn.functional.group_norm(x, 3),
     "attention": lambda x: nn.functional.scaled_dot_product_attention(x, x, x),
     "several": lambda x: torch.cat(torch.split(x, 1)[::-1]),
     "half precision": lambda x: (x.bfloat16() @ x.bfloat16().mT).float(),
