@@ -19,7 +19,7 @@ from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
 from dynaxx.plan.time.clock import Fit, ProbedClock
 from dynaxx.plan.time.devices import LAUNCH_S, REACHED, Device, device_named, known_devices
 from dynaxx.plan.time.features import group_of, is_alone, point_of
-from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.interval import NOTHING, Interval, in_turn
 from dynaxx.plan.time.surface import Surface
 
 
@@ -79,6 +79,8 @@ def test_intervals_add_up() -> None:
     assert one.high / one.value == pytest.approx(one.value / one.low)
     both = one.plus(one.times(3))
     assert (both.low, both.value, both.high) == pytest.approx((4 * one.low, 8.0, 4 * one.high))
+    assert in_turn([one, one.times(3)]) == both
+    assert in_turn([]) == NOTHING
 
 
 def test_a_convolutions_coordinates_multiply_to_its_work() -> None:
@@ -173,9 +175,26 @@ def test_the_users_prices_go_before_the_published_ones(tmp_path: Path) -> None:
     assert known["h100-sxm"].usd_per_hour == 9.0
     assert known["mine"].usd_per_hour == 0.2
     assert known["a100-sxm-80gb"].source
-    own.write_text("h100-sxm: {usd_per_hour: free}\n", encoding="utf-8")
-    with pytest.raises(SpecError, match="usd_per_hour"):
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"h100-sxm: {usd_per_hour: free}", r"\(h100-sxm.usd_per_hour: .* number"),
+        (b"h100-sxm: {usd_an_hour: 3}", "h100-sxm.usd_an_hour: .* not permitted"),
+        (b"h100-sxm: 3.0", r"\(h100-sxm: Input"),
+        (b"- h100-sxm", "no line for each device"),
+        (b"h100-sxm: {", "expected"),
+        (b"\xff\xfe\x00", "decode"),
+    ],
+)
+def test_a_price_file_that_is_none_is_told_its_form(tmp_path: Path, text: bytes, said: str) -> None:
+    own = tmp_path / "prices.yaml"
+    own.write_bytes(text)
+    with pytest.raises(SpecError, match=said) as caught:
         prices(own)
+    assert "`mine: {usd_per_hour: 0.8}`" in str(caught.value)
+    assert "spot_hours" in str(caught.value)
 
 
 @pytest.mark.parametrize(

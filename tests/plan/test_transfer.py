@@ -25,7 +25,7 @@ def test_a_real_file_is_mapped_and_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert found is not None
     assert 1e8 < found.mapped_bytes_s < 1e13
     assert found.pinned_bytes_s is None
-    assert found.disk_bytes_s is None or 1e6 < found.disk_bytes_s < found.mapped_bytes_s
+    assert found.disk_bytes_s is None or 1e6 < found.disk_bytes_s < 1e13
     assert found.memory_bytes is None or found.memory_bytes > 2**28
     assert Transfer.from_json(json.loads(json.dumps(found.to_json()))) == found
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]

@@ -8,7 +8,7 @@ from typing import final
 
 from dynaxx.plan.placement import SHARE_FOR_WEIGHTS
 from dynaxx.plan.predict import NodePlan, RunPlan
-from dynaxx.plan.time.interval import NOTHING, Interval
+from dynaxx.plan.time.interval import NOTHING, Interval, in_turn
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.told import Teller
 from dynaxx.spec.stage import PipelineStage
@@ -29,10 +29,7 @@ class RunTime:
     @property
     def latency_s(self) -> Interval:
         """All nodes, one after another, and the wait where it is known."""
-        total = self.fetch_s or NOTHING
-        for took in self.nodes.values():
-            total = total.plus(took)
-        return total
+        return in_turn([*self.nodes.values(), self.fetch_s or NOTHING])
 
 
 def run_time(teller: Teller, run: RunPlan) -> RunTime | None:

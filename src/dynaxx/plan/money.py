@@ -1,4 +1,4 @@
-"""What time costs: prices in a file that the user edits, hours to train, the cost of a thousand samples."""
+"""What time costs: prices in a file that the user edits, and dollars for so many seconds, on demand and on spot."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PUBLISHED = Path(__file__).with_name("prices.yaml")
 
 
 class Price(Spec):
-    """Dollars an hour for one device; on spot `saving` is taken off, and it is interrupted every so many hours.
+    """Dollars an hour for one device; on spot this share is saved, and it is interrupted every `spot_hours`.
 
-    `watts` is what it draws under load.
+    `restart_hours` are lost by each interruption. `watts` is what it draws under load.
     """
 
     usd_per_hour: Positive
@@ -61,10 +61,24 @@ def copy_prices() -> Path:
 def _read(file: Path) -> dict[str, Price]:
     try:
         rows = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        return {str(name): Price.model_validate(row) for name, row in rows.items()}
-    except (OSError, yaml.YAMLError, AttributeError, ValidationError) as error:
-        said = str(error).strip().splitlines()
-        raise SpecError(str(file), f"cannot be read as prices ({' '.join(said[:3])}).", "See docs/plan.md.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _no_prices(file, error) from error
+    if not isinstance(rows, dict):
+        raise _no_prices(file, "no line for each device")
+    return {str(name): _price(file, name, row) for name, row in rows.items()}
+
+
+def _price(file: Path, name: object, row: object) -> Price:
+    try:
+        return Price.model_validate(row)
+    except ValidationError as error:
+        said = "; ".join(".".join([str(name), *map(str, one["loc"])]) + f": {one['msg']}" for one in error.errors())
+        raise _no_prices(file, said) from error
+
+
+def _no_prices(file: Path, said: object) -> SpecError:
+    fix = f"A line for each device, such as `mine: {{usd_per_hour: 0.8}}`, with any of {', '.join(Price.model_fields)}."
+    return SpecError(str(file), f"cannot be read as prices ({' '.join(str(said).split())}).", fix)
 
 
 @final

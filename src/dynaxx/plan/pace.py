@@ -10,7 +10,7 @@ import torch
 
 from dynaxx.plan.assign import Load, Spread, bottleneck_s
 from dynaxx.plan.predict import NodePlan
-from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.interval import Interval, in_turn
 from dynaxx.plan.told import Teller
 
 BATCHES = 2
@@ -54,9 +54,7 @@ def pace_of(
     """The pace of a run, from each stage's seconds for a sample."""
     if seconds is None:
         return Pace()
-    way = Interval(0.0, 0.0, 0.0)
-    for one in seconds.values():
-        way = way.plus(one)
+    way = in_turn(seconds.values())
     if sum(map(on_cpu, {device for devices in spread.values() for device in devices})) > 1:
         return Pace(way)
     value, low, high = (

@@ -17,7 +17,7 @@ from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
 from dynaxx.plan.profiles import Building
 from dynaxx.plan.spread import SpreadPlan, SpreadQuestion, plan_spread
-from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.interval import Interval, in_turn
 from dynaxx.plan.told import Teller, teller_for
 from dynaxx.plan.training import TrainPlan, plan_training
 from dynaxx.plan.way_out import misfits
@@ -153,12 +153,8 @@ class _Timed:
 
     def total(self, several: Sequence[Interval | None]) -> Interval | None:
         """One after another; None where one is not known."""
-        total = Interval(0.0, 0.0, 0.0)
-        for one in several:
-            if one is None:
-                return None
-            total = total.plus(one)
-        return total if several else None
+        known = [one for one in several if one is not None]
+        return in_turn(known) if known and len(known) == len(several) else None
 
 
 def _plain(found: Interval | None) -> dict[str, float] | None:

@@ -78,7 +78,7 @@ def is_training(work: Mapping[OpKey, int]) -> bool:
     return any("_back" in kind for kind, *_ in work)
 
 
-def calls_of(work: Mapping[OpKey, int]) -> float:
+def computing_calls(work: Mapping[OpKey, int]) -> float:
     """How often convolutions, products and attention are called."""
     return float(sum(n for (kind, *_), n in work.items() if kind in SHAPED))
 
@@ -120,7 +120,7 @@ class ProbedClock:
         """How long the operations of a stage take at a batch and a size."""
         fit, sums = self.train if is_training(work) else self.sample, self.sums(profile, work, batch, size)
         if profile.dtype in self.halves:
-            return self.halves[profile.dtype].told(fit.seconds(sums), calls_of(work), least=fit.spread)
+            return self.halves[profile.dtype].told(fit.seconds(sums), computing_calls(work), least=fit.spread)
         return fit.told(sums, batch, size)
 
     def sums(self, profile: Profile, work: Mapping[OpKey, int], batch: int, size: tuple[int, ...]) -> Sums:

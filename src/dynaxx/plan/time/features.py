@@ -10,8 +10,6 @@ from dynaxx.plan.workspace import FEW, block
 Point = tuple[float, ...]
 SHAPED = ("conv", "conv1", "conv_back", "conv1_back", "mm", "attention", "attention_back")
 """Classes that compute; the others move bytes."""
-
-
 NATIVE = 20480
 """A single sample of no more numbers than this torch convolves by a kernel of its own on CPUs, not by oneDNN's."""
 BOTH = 2

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from dynaxx.plan.time.clock import ProbedClock, Sums, calls_of
+from dynaxx.plan.time.clock import ProbedClock, Sums, computing_calls
 from dynaxx.plan.time.features import Point
 from dynaxx.plan.time.half_networks import half_trials
 from dynaxx.plan.time.half_probes import half_probes
@@ -65,7 +65,7 @@ def half_networks(clock: ProbedClock, device: torch.device, *, budget_s: float) 
     for trial in half_trials():
         for dtype, half in clock.halves.items():
             work = trial.profile.evaluations[1]
-            sums, calls = clock.sums(trial.in_format(dtype), work, 1, trial.size), calls_of(work)
+            sums, calls = clock.sums(trial.in_format(dtype), work, 1, trial.size), computing_calls(work)
             if half.told(clock.sample.seconds(sums), calls).value < NETWORK_S:
                 with torch.no_grad():
                     took = seconds_of(trial.work(getattr(torch, dtype), device), device, slow_s=SLOW_S)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import final
 
 Z90 = 1.645
@@ -43,3 +45,8 @@ class Interval:
 
 NOTHING = Interval(0.0, 0.0, 0.0)
 """No time at all."""
+
+
+def in_turn(several: Iterable[Interval]) -> Interval:
+    """One after another."""
+    return reduce(Interval.plus, several, NOTHING)
