@@ -57,6 +57,12 @@ def test_a_budget_that_does_not_do_fails() -> None:
     assert verdicts(cascade(), peak_gib=None)["Does it run inside its budget?"] == "warn"
 
 
+def test_a_budget_that_is_stated_is_not_asked_for() -> None:
+    found = {budget: checklist(parse(cascade(**({} if budget else {"budget": None}))))[2] for budget in (True, False)}
+    assert "state budget.memory_gib" in found[False].reason
+    assert found[True].reason == "Of 2 GiB: not every stage can be planned; dynaxx plan says why."
+
+
 def test_generated_inputs_provide_for_errors_too() -> None:
     spec = with_stage(1, inputs={"low": {"from": "base"}}, train={"generated": 0.5})
     assert verdicts(spec)["Is error propagation provided for?"] == "pass"

@@ -62,8 +62,10 @@ def _one_stage(spec: CascadeSpec, size: tuple[int, ...] | None) -> Answered:
 def _affordable(spec: CascadeSpec, peak_gib: float | None) -> Answered:
     question = "Does it run inside its budget?"
     most = spec.budget.memory_gib if spec.budget else None
-    if most is None or peak_gib is None:
+    if most is None:
         return Answered(question, "warn", "Not known: state budget.memory_gib; see dynaxx plan for time and training.")
+    if peak_gib is None:
+        return Answered(question, "warn", f"Of {most:g} GiB: not every stage can be planned; dynaxx plan says why.")
     verdict: Verdict = "pass" if peak_gib <= most else "fail"
     return Answered(question, verdict, f"A sample takes {peak_gib:.3g} GiB of {most:g}.")
 
