@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from meter import allocated
 from tests.plan.measured import trained
 from three_stages import three_stages
@@ -12,8 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
+from dynaxx.plan.growth import Scale
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
+from dynaxx.plan.scores import ATTENTION, Scores, scores_of
 from dynaxx.plan.time.clock import Fit, ProbedClock
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.training import plan_training
@@ -69,7 +72,34 @@ def test_the_second_question_is_answered_from_the_cache_folder(monkeypatch: pyte
     assert again.peak_bytes(7, (64, 96)) > first.peak_bytes(7, (32, 32))
 
 
-@pytest.mark.parametrize("text", ["{", "{}", '{"heights": [[[[0], 1]]]}', "[1]"])
+def test_a_plan_does_not_depend_on_what_was_asked_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of scores grow by steps: a stage of 8 x 8 was told those of the 64 x 64 that was rehearsed first."""
+    stage = {"name": "s", "role": "base", "network": {"width": 16, "mults": [1, 2], "blocks": 1, "attention": [0, 1]}}
+    found = {}
+    for order in ((8, 64), (64, 8)):
+        monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path / f"{order[0]}"))
+        monkeypatch.setattr("dynaxx.plan.profiles._kept", {})
+        for side in order:
+            spec = parse({"name": "x", "stages": [stage | {"out": {"size": [side, side]}}]})
+            profile = profile_of(nodes(spec)[0], spec.condition)
+            found[order, side] = profile.peak_bytes(1, (side, side)) - profile.peak_bytes(1, (side, side), on_cpu=False)
+    for side in (8, 64):
+        assert found[(8, 64), side] == pytest.approx(found[(64, 8), side], abs=64)
+    assert found[(64, 8), 8] < found[(64, 8), 64] / 4
+
+
+@pytest.mark.parametrize(("rows", "at_once"), [(16, 32), (191, 32), (192, 64), (767, 64), (768, 256), (4096, 256)])
+def test_blocks_of_scores_are_of_so_many_rows_and_512_columns(rows: int, at_once: int) -> None:
+    for keys in (77, 512, 4096):
+        scores = Scores((((0, 1), 1),), (((0, 0), keys),), 8)
+        assert scores.bytes_at((3.0, float(rows))) == 8 * at_once * min(512, keys)
+    query = torch.empty(2, 4, rows, 16, device="meta")
+    found = scores_of(next(iter(ATTENTION)), (query, query), Scale(1, 1, fixed=(rows,)))
+    assert found is not None
+    assert found.bytes_at((2.0,)) == torch.get_num_threads() * 4 * at_once * min(512, rows)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"tensors": [[[[0], 1]]], "at_work": [[1, 2]]}', "[1]"])
 def test_a_damaged_cache_or_another_versions_is_made_again(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     node = nodes(SPEC)[0]
     first = profile_of(node, SPEC.condition)

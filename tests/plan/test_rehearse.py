@@ -54,7 +54,7 @@ CASES = {
 def scale_for(node: Node) -> Scale:
     size, cell = node.grid.size, 2
     even = all(n % cell == 0 for n in size)
-    return Scale(len(size), cell, like=size) if even else Scale(len(size), 1, fixed=size, like=size)
+    return Scale(len(size), cell) if even else Scale(len(size), 1, fixed=size)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -51,7 +51,7 @@ def foreign_walk(
         spec=stage.spec, grid=node.grid, inputs=_inputs(node, batch), condition=Condition(("",) * batch),
         draws=Draws(0, "rehearsal", tuple(range(batch))), device=META, stop_std=node.stop_std,
     )  # fmt: skip
-    scale, networks = Scale(len(size), 1, fixed=size, like=size), _networks(stage.pipe)
+    scale, networks = Scale(len(size), 1, fixed=size), _networks(stage.pipe)
     moved = [network for network in networks.values() if streamed and streams(network)]
     now = [Tracker(scale)]
     for network in moved:

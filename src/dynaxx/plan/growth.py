@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
@@ -27,14 +27,12 @@ class Scale:
     """What a rehearsal calls its batch and its axes: `cell` sites are one unit of an axis, a known size has none.
 
     A number that the rehearsal meets is split into terms `c B^i h^j w^k` by division: weights hold none of the
-    primes, activations each once, attention scores those of the axes twice. `like` is a size for what grows by
-    steps, and so has no formula.
+    primes, activations each once, attention scores those of the axes twice.
     """
 
     rank: int
     cell: int
     fixed: tuple[int, ...] | None = None
-    like: tuple[int, ...] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -55,10 +53,6 @@ class Scale:
     def terms(self, value: int) -> Terms:
         """`value` as a polynomial in the batch and the axes."""
         return _terms(value, self.primes)
-
-    def really(self, value: int) -> int:
-        """What a number of the rehearsal is for one sample of the size `like`."""
-        return int(evaluate(self.terms(value), self.units(1, self.like))) if self.like else value
 
     def units(self, batch: int, size: Sequence[int]) -> tuple[float, ...]:
         """What to put in for the batch and each open axis."""

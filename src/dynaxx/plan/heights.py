@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynaxx.plan.growth import Powers, Terms, added, as_terms
+from dynaxx.plan.scores import Scores
 
 
 @final
 @dataclass
 class Heights:
-    """`tensors`: peaks of what tensors hold; `at_work`: of what is held while a CPU works with copies beside them."""
+    """`tensors`: peaks of what tensors hold; `at_work`: of what is held while a CPU works with copies beside them.
+
+    The latter come with the scores that attention holds at the same moment, None elsewhere.
+    """
 
     tensors: set[Terms] = field(default_factory=set)
-    at_work: set[Terms] = field(default_factory=set)
+    at_work: set[tuple[Terms, Scores | None]] = field(default_factory=set)
 
     def add(self, other: Heights) -> None:
         """Another's peaks too."""
@@ -27,11 +31,20 @@ class Heights:
 
     def raised(self, by: Terms) -> Heights:
         """All of them, so much higher."""
-        return Heights({added(one, by) for one in self.tensors}, {added(one, by) for one in self.at_work})
+        beside = {(added(one, by), scores) for one, scores in self.at_work}
+        return Heights({added(one, by) for one in self.tensors}, beside)
 
     def undominated(self) -> Heights:
         """Those that can be the highest."""
-        return Heights(set(undominated(self.tensors)), set(undominated(self.at_work)))
+        beside = {(one, scores) for scores, several in self.by_scores().items() for one in undominated(several)}
+        return Heights(set(undominated(self.tensors)), beside)
+
+    def by_scores(self) -> dict[Scores | None, list[Terms]]:
+        """Those at work, by the scores beside them."""
+        found: dict[Scores | None, list[Terms]] = {}
+        for one, scores in self.at_work:
+            found.setdefault(scores, []).append(one)
+        return found
 
 
 def undominated(heights: Iterable[Terms]) -> tuple[Terms, ...]:

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from dynaxx.plan.growth import Scale, Terms, evaluate
 from dynaxx.plan.heights import Heights, Matrix
+from dynaxx.plan.scores import Scores
 from dynaxx.plan.tracker import OpKey
 
 Part = Mapping[OpKey, int]
@@ -39,12 +40,18 @@ class Profile:
     def peak_bytes(self, batch: int, size: Sequence[int], *, on_cpu: bool = True) -> float:
         """The most memory that is held at once: by tensors, and on a CPU by its kernels' copies beside them."""
         units = self.scale.units(batch, size)
-        tensors, at_work = self._matrices
-        return max(tensors.highest(units), at_work.highest(units) if on_cpu else 0.0)
+        peak = self._tensors.highest(units)
+        for scores, heights in self._at_work if on_cpu else ():
+            peak = max(peak, heights.highest(units) + (scores.bytes_at(units) if scores else 0.0))
+        return peak
 
     @cached_property
-    def _matrices(self) -> tuple[Matrix, Matrix]:
-        return Matrix.of(self.heights.tensors), Matrix.of(self.heights.at_work)
+    def _tensors(self) -> Matrix:
+        return Matrix.of(self.heights.tensors)
+
+    @cached_property
+    def _at_work(self) -> list[tuple[Scores | None, Matrix]]:
+        return [(scores, Matrix.of(several)) for scores, several in self.heights.by_scores().items()]
 
     def work(self, steps: int, evaluations: Mapping[int, int]) -> Counter[OpKey]:
         """All operations of a run of `steps` steps with so many network evaluations at each number of copies."""
@@ -69,7 +76,8 @@ class Profile:
         """The profile as plain data."""
         return {
             "scale": [self.scale.rank, self.scale.cell, self.scale.fixed], "parameters": self.parameters,
-            "weights": self.weights, "heights": [sorted(self.heights.tensors), sorted(self.heights.at_work)],
+            "weights": self.weights, "tensors": sorted(self.heights.tensors),
+            "at_work": [[scores, sorted(several)] for scores, several in self.heights.by_scores().items()],
             "parts": [_listed(part) for part in self.parts],
             "evaluations": [[copies, _listed(part)] for copies, part in self.evaluations.items()],
             "dtype": self.dtype,
@@ -81,7 +89,7 @@ class Profile:
         rank, cell, fixed = data["scale"]
         return cls(
             Scale(rank, cell, tuple(fixed) if fixed else None), data["parameters"], data["weights"],
-            Heights(*({_terms(terms) for terms in kind} for kind in data["heights"])),
+            Heights({_terms(one) for one in data["tensors"]}, _beside(data["at_work"])),
             tuple(_part(part) for part in data["parts"]),
             {copies: _part(part) for copies, part in data["evaluations"]}, data["dtype"],
         )  # fmt: skip
@@ -93,6 +101,12 @@ def _listed(part: Part) -> list[Any]:
 
 def _part(rows: Sequence[Any]) -> Part:
     return {(kind, tuple(shape), _terms(flops), _terms(moved)): n for kind, shape, flops, moved, n in rows}
+
+
+def _beside(rows: Sequence[Any]) -> set[tuple[Terms, Scores | None]]:
+    """Heights at work, each with its scores."""
+    found = [(scores and Scores(_terms(scores[0]), _terms(scores[1]), scores[2]), several) for scores, several in rows]
+    return {(_terms(one), scores) for scores, several in found for one in several}
 
 
 def _terms(rows: Sequence[Any]) -> Terms:

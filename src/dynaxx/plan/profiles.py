@@ -23,7 +23,7 @@ from dynaxx.spec.stage import DenoisingStage, DiffusionStage, EmpiricalStage, Ga
 from dynaxx.stage.stage import Stage
 from dynaxx.store.cache import cache_folder, recall, remember
 
-FORMAT = 7
+FORMAT = 8
 """Of the kept profiles; raised whenever what a rehearsal finds changes."""
 OPEN_KINDS = (DiffusionStage, RegressionStage)
 EXACT_KINDS = (EmpiricalStage, GaussianStage)
@@ -77,10 +77,10 @@ def _recalled(key: str) -> Profile | None:
 
 def _scales(node: Node) -> list[Scale]:
     """How to rehearse a node: open to every size that its network halves evenly, and at its own size."""
-    size, own = node.grid.size, Scale(len(node.grid.size), 1, fixed=node.grid.size, like=node.grid.size)
+    size, own = node.grid.size, Scale(len(node.grid.size), 1, fixed=node.grid.size)
     if not isinstance(node.stage, OPEN_KINDS):
         return [own]
-    open_ = Scale(len(size), cell_of(node.stage.network), like=size)
+    open_ = Scale(len(size), cell_of(node.stage.network))
     return [open_, own] if open_.covers(size) else [own]
 
 

@@ -14,6 +14,7 @@ from dynaxx.plan.growth import Powers, Scale, Terms, added, as_terms
 from dynaxx.plan.heights import Heights
 from dynaxx.plan.layouts import laid_out
 from dynaxx.plan.ops import Shape, cost, is_view
+from dynaxx.plan.scores import Scores, scores_of
 from dynaxx.plan.workspace import Moments, moments
 
 OpKey = tuple[str, Shape, Terms, Terms]
@@ -41,7 +42,7 @@ class Tracker(TorchDispatchMode):
         if is_view(func):
             return out
         made = list(_tensors(out))
-        self._work(moments(func, args, out, self.scale.really))
+        self._work(moments(func, args, out), scores_of(func, args, self.scale))
         for x in made:
             self.hold(x)
         kind, shape, flops = cost(func, args, out)
@@ -78,9 +79,9 @@ class Tracker(TorchDispatchMode):
         """What is held now."""
         return as_terms(self._held)
 
-    def _work(self, found: Moments) -> None:
+    def _work(self, found: Moments, scores: Scores | None) -> None:
         for moment in found:
-            self.heights.at_work.add(added(self.held(), *(self.scale.terms(n) for n in moment)))
+            self.heights.at_work.add((added(self.held(), *(self.scale.terms(n) for n in moment)), scores))
 
     def _drop(self, terms: Terms) -> None:
         if self._rising:

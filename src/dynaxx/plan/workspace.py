@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynaxx.plan.scores import ATTENTION
+
 aten = torch.ops.aten
 Moments = tuple[tuple[int, ...], ...]
 """What is held, in bytes, at each moment that may be the fullest."""
@@ -23,27 +25,17 @@ def block() -> int:
     return 16 if "AVX512" in torch.backends.cpu.get_cpu_capability() else 8
 
 
-def moments(func: Any, args: Sequence[Any], out: Any, really: Callable[[int], int]) -> Moments:
-    """The fullest moments while a CPU carries the operation out, answers included, inputs not.
-
-    `really` gives what a number of the rehearsal is at the size that is asked for.
+def moments(func: Any, args: Sequence[Any], out: Any) -> Moments:
+    """The fullest moments while a CPU carries the operation out, answers included, inputs and attention's scores not.
 
     oneDNN convolves in blocks of channels: a plainly laid out signal is copied into them, its answer out of them, and
     weights are copied whatever the layout. Kernels of one site are plain products. (A single thread convolves a
     single small sample in another way, which this does not follow.)
     """
     if func in ATTENTION:
-        place, buffers = ATTENTION[func]
-        return ((*map(_bytes, out), buffers * _scores(args[place], args[place + 1], really)),)
+        return (tuple(map(_bytes, out)),)
     found = RULES.get(func)
     return found(args, out) if found else ()
-
-
-def _scores(query: Tensor, key: Tensor, really: Callable[[int], int]) -> int:
-    """One block of scores for every thread: 32 to 256 rows of at most 512 columns."""
-    rows = really(query.shape[-2])
-    at_once = 256 if rows >= 768 else 64 if rows >= 192 else 32
-    return torch.get_num_threads() * at_once * min(512, really(key.shape[-2])) * query.itemsize
 
 
 def _conv(args: Sequence[Any], out: Tensor) -> Moments:
@@ -104,8 +96,3 @@ RULES: dict[Any, Callable[[Sequence[Any], Any], Moments]] = {
     aten.convolution_backward.default: _conv_backward,
     aten.upsample_nearest2d.default: _upsample,
 }
-ATTENTION = {
-    aten._scaled_dot_product_flash_attention_for_cpu.default: (0, 1),
-    aten._scaled_dot_product_flash_attention_for_cpu_backward.default: (1, 2),
-}
-"""Where the query stands among the arguments, and how many blocks of scores are held."""

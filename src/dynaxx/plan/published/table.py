@@ -25,7 +25,7 @@ from dynaxx.stage.pipeline.evaluation import evaluation
 from dynaxx.store.cache import cache_folder, recall, remember
 
 FILE = Path(__file__).with_name("pipelines.yaml")
-FORMAT = 3
+FORMAT = 4
 """Of the kept tables; raised whenever what a rehearsal finds changes."""
 SAMPLES = 1
 

@@ -62,7 +62,7 @@ def _spec(shape: Shape) -> CascadeSpec:
 def profile(spec: CascadeSpec, node: Node, mode: Mode) -> Profile:
     """What the network's operations are."""
     size = node.grid.size
-    return rehearse(node, spec.condition, Scale(len(size), 1, fixed=size, like=size), mode=mode)
+    return rehearse(node, spec.condition, Scale(len(size), 1, fixed=size), mode=mode)
 
 
 def _sampled(spec: CascadeSpec, node: Node, batch: int, device: torch.device) -> Trial:
