@@ -15,7 +15,7 @@ from dynaxx.plan.scores import ATTENTION
 aten = torch.ops.aten
 Moments = tuple[tuple[int, ...], ...]
 """What is held, in bytes, at each moment that may be the fullest."""
-FEW = 16
+FEW_CHANNELS = 16
 """Fewer channels than this are read as they lie."""
 
 
@@ -44,7 +44,7 @@ def _conv(args: Sequence[Any], out: Tensor) -> Moments:
         return ()
     if _channels_last(x):
         return ((_bytes(out), _weight(weight)),)
-    source = 0 if x.shape[1] < FEW else _blocked(x)
+    source = 0 if x.shape[1] < FEW_CHANNELS else _blocked(x)
     return (source, _weight(weight), _blocked(out)), (_blocked(out), _bytes(out))
 
 
@@ -82,7 +82,7 @@ def _blocked(x: Tensor, least: int | None = None) -> int:
 
 
 def _weight(weight: Tensor) -> int:
-    inward = weight.shape[1] if weight.shape[1] < FEW else _padded(weight.shape[1])
+    inward = weight.shape[1] if weight.shape[1] < FEW_CHANNELS else _padded(weight.shape[1])
     return _padded(weight.shape[0]) * inward * math.prod(weight.shape[2:]) * weight.itemsize
 
 

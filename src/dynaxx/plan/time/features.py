@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dynaxx.plan.ops import Shape
-from dynaxx.plan.workspace import FEW, block
+from dynaxx.plan.workspace import FEW_CHANNELS, block
 
 Point = tuple[float, ...]
 SHAPED = ("conv", "conv1", "conv_back", "conv1_back", "mm", "attention", "attention_back")
@@ -62,4 +62,4 @@ def point_of(kind: str, shape: Shape, flops: float, moved: float, *, alone: bool
 
 def _whole(channels: int) -> int:
     """Channels as vector registers take them, whole ones; few channels are read as they lie."""
-    return channels if channels < FEW else -(-channels // block()) * block()
+    return channels if channels < FEW_CHANNELS else -(-channels // block()) * block()
