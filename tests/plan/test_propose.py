@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,9 @@ from dynaxx.errors import RunError, UsageError
 from dynaxx.plan.money import prices
 from dynaxx.plan.propose.choose import Proposal, propose
 from dynaxx.plan.propose.target import Budget, Target
+from dynaxx.plan.propose.weigh import Candidate, weigh
 from dynaxx.plan.time.devices import Device
+from dynaxx.share.proposal_page import render_proposal
 from dynaxx.spec.files import dump, loads
 from dynaxx.spec.graph import nodes
 from dynaxx.spec.summary import describe
@@ -89,6 +94,51 @@ def test_the_file_of_a_proposal_is_written_and_passes_the_check(tmp_path: Path) 
     assert run(["check", str(file)]) == 0
     assert run(["plan", "--target", "64x64", "--device", "t4", "--out", str(file)]) == 2
     assert run(["plan", "--target", "64x64", "--latency", "0.000001", "--device", "t4"]) == 1
+
+
+def test_a_wait_that_nobody_knows_keeps_no_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights come and go at no known rate: such candidates are marked, and fit a latency bound no longer."""
+    known = [one for one in asked((32, 32), {}, "cpu", 1).front if one.run.placement == "one-at-a-time"]
+    bounds = {"latency_s": known[0].latency_s.value * 2, "memory_gib": known[0].memory_gib}
+    assert asked((32, 32), bounds, "cpu", 1).best.run.placement == "one-at-a-time"
+    monkeypatch.setattr(Device, "transfer", None)
+    front = asked((32, 32), {"memory_gib": known[0].memory_gib}, "cpu", 1).front
+    away = [one for one in front if one.run.placement == "one-at-a-time"]
+    assert away
+    for one in away:
+        assert one.fetch_s is None
+        assert one.breaks(Budget(latency_s=1e9)) == ["latency_s"]
+        assert one.breaks(Budget()) == []
+    assert front[-len(away) :] == tuple(away), "behind those whose latency is known"
+    with pytest.raises(RunError, match=r"latency_s .*nothing tells the wait for weights.*memory_gib .*nearest"):
+        asked((32, 32), bounds, "cpu", 1)
+
+
+def test_it_is_said_where_no_latency_can_be_promised(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Of cascades only those whose weights come and go are left, beside a single stage."""
+    from dynaxx.cli import run
+
+    monkeypatch.setattr(Device, "transfer", None)
+    monkeypatch.setattr("dynaxx.plan.propose.choose.weigh", lambda *given: weigh(*given)[-1:])
+    asked_for = ["plan", "--target", "32x32", "--device", "cpu"]
+    assert run([*asked_for, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["best"]["fetch_s"] is None
+    assert found["single"]["fetch_s"] == {"value": 0, "low": 0, "high": 0}
+    assert any("wait for weights is unknown" in reason["why"] for reason in found["reasons"])
+    assert "and an unknown wait for weights" in render_proposal(found)
+    assert run(asked_for) == 0
+    assert "waits unknown" in " ".join(capsys.readouterr().out.split())
+    assert run([*asked_for, "--latency", "100", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["best"]["stages"]) == 1, "it alone is sure to keep it"
+    monkeypatch.setattr("dynaxx.plan.propose.choose.weigh", unknown)
+    assert run([*asked_for, "--latency", "100"]) == 1
+    assert "nothing tells the wait for weights" in capsys.readouterr().err
+
+
+def unknown(*given: Any) -> list[Candidate]:
+    """Candidates of which nobody knows how long their weights take to come."""
+    return [replace(one, fetch_s=None) for one in weigh(*given)]
 
 
 def test_dollars_cannot_be_promised_where_nobody_says_what_a_device_costs() -> None:

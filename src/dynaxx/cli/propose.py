@@ -80,7 +80,8 @@ def _data(found: Proposal) -> dict[str, Any]:
 def _row(one: Candidate) -> dict[str, Any]:
     return {
         "sizes": [str(node.node.grid) for node in one.run.nodes], "width": one.shape.width, "pace": one.shape.pace,
-        "placement": one.run.placement, "latency_s": asdict(one.latency_s), "memory_gib": one.memory_gib,
+        "placement": one.run.placement, "latency_s": asdict(one.latency_s),
+        "fetch_s": None if one.fetch_s is None else asdict(one.fetch_s), "memory_gib": one.memory_gib,
         "train_gib": one.train_gib, "train_hours": asdict(one.train_hours), "train_cost_usd": one.train_cost_usd,
         "stages": [_stage(node, took) for node, took in zip(one.run.nodes, one.stages_s, strict=True)],
     }  # fmt: skip
@@ -110,4 +111,5 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     usd = "?" if row["train_cost_usd"] is None else f"${row['train_cost_usd']:.3g}"
     memory, held = f"{row['memory_gib']:.3g} GiB", row["placement"].replace("-", " ")
     made = (" ".join(row["sizes"]), str(row["width"]), " / ".join(str(stage["steps"]) for stage in row["stages"]))
-    return *made, lasting(row["latency_s"]), memory, held, lasting(hours), usd
+    took = lasting(row["latency_s"]) + ("" if row["fetch_s"] else ", waits unknown")
+    return *made, took, memory, held, lasting(hours), usd

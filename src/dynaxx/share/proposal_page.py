@@ -52,7 +52,7 @@ def _tiles(best: Mapping[str, Any], single: Mapping[str, Any]) -> list[tuple[str
     hours = _seconds_of(best["train_hours"])
     times = single["latency_s"]["value"] / best["latency_s"]["value"]
     tiles = [
-        ("a sample", seconds(best["latency_s"]["value"]), between(best["latency_s"])),
+        ("a sample", seconds(best["latency_s"]["value"]), _said(best)),
         ("memory", _gib(best), f"weights {best['placement'].replace('-', ' ')}"),
         ("training", seconds(hours["value"]), between(hours)),
         ("a single stage", f"{figure(times, 2)} times", "as long a sample"),
@@ -95,9 +95,14 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     hours = _seconds_of(row["train_hours"])
     return (
         " \u2192 ".join(row["sizes"]), str(row["width"]), row["placement"].replace("-", " "),
-        f"{seconds(row['latency_s']['value'])} ({between(row['latency_s'])})", _gib(row),
+        f"{seconds(row['latency_s']['value'])} ({_said(row)})", _gib(row),
         f"{seconds(hours['value'])} ({between(hours)})",
     )  # fmt: skip
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    """The latency's interval, and that it is not all where nothing tells the wait for weights."""
+    return between(row["latency_s"]) + ("" if row["fetch_s"] else ", and an unknown wait for weights")
 
 
 def _seconds_of(hours: Mapping[str, float]) -> dict[str, float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import final
 
 from dynaxx.errors import RunError, UsageError
 from dynaxx.plan.money import prices
 from dynaxx.plan.propose.shapes import PACES, shapes
 from dynaxx.plan.propose.target import STEPS, Budget, Target
-from dynaxx.plan.propose.weigh import Candidate, unbeaten, weigh
+from dynaxx.plan.propose.weigh import LATENCY_S, Candidate, unbeaten, weigh
 from dynaxx.plan.time.choose import clock_for
 from dynaxx.plan.time.devices import known_devices
 from dynaxx.spec.cascade import BudgetSpec, CascadeSpec
@@ -62,7 +63,7 @@ def propose(target: Target, budget: Budget, *, device: str, devices: int = 1) ->
     if not fitting:
         raise _impossible(every, budget)
     several = [one for one in fitting if one.shape.stages > 1] or fitting
-    best = max(several, key=lambda one: (*one.rank, -one.latency_s.value))
+    best = max(several, key=lambda one: (*one.rank, -one.value(LATENCY_S), -one.latency_s.value))
     alone = [one for one in every if one.shape.stages == 1]
     near = [one for one in alone if one.fits(budget)] or alone[:1]
     single = max(near, key=lambda one: one.rank)
@@ -110,7 +111,8 @@ def _impossible(every: Sequence[Candidate], budget: Budget) -> RunError:
 
 
 def _nearest(bound: str, most: float, least: float) -> str:
-    return f"{bound} {most:g} {UNITS[bound]} (nearest: {least * MARGIN:.3g} {UNITS[bound]})"
+    nearest = f"nearest: {least * MARGIN:.3g} {UNITS[bound]}" if least < inf else "nothing tells the wait for weights"
+    return f"{bound} {most:g} {UNITS[bound]} ({nearest})"
 
 
 def _reasons(best: Candidate, single: Candidate, target: Target, device: str) -> list[Reason]:
@@ -121,7 +123,8 @@ def _reasons(best: Candidate, single: Candidate, target: Target, device: str) ->
     sizes = " -> ".join(str(one.node.grid) for one in best.run.nodes)
     fewer = f"a single stage takes {compared:.2g} times as long a sample; structure is settled on a coarse grid"
     falling = "they fall with resolution, where each costs more and decides less; 15 to 20 settle structure"
-    held = f"{best.memory_gib:.3g} GiB at once on {device}"
+    waits = "" if best.fetch_s is not None else "; the wait for weights is unknown, and not in the latency"
+    held = f"{best.memory_gib:.3g} GiB at once on {device}{waits}"
     trained = f"{best.train_hours.value:.3g} h in all, {best.train_gib:.3g} GiB at once"
     cdm = "CDM, arXiv 2106.15282"
     found = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -14,7 +15,7 @@ from dynaxx.plan.predict import GIB, RunPlan, plan_run
 from dynaxx.plan.propose.shapes import Shape, cascade_of
 from dynaxx.plan.propose.target import Budget, Target
 from dynaxx.plan.time.choose import Clock
-from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.interval import NOTHING, Interval
 from dynaxx.plan.told import Teller, teller_of
 from dynaxx.plan.training import plan_training
 from dynaxx.plan.ways import fetched_bytes
@@ -23,13 +24,16 @@ from dynaxx.spec.graph import nodes
 
 TOGETHER = 0.9
 """The share of their sum that several devices reach in training. An assumption."""
-MEMORY_GIB = "memory_gib"
+MEMORY_GIB, LATENCY_S = "memory_gib", "latency_s"
 
 
 @final
 @dataclass(frozen=True)
 class Candidate:
-    """A cascade and what it takes: one sample's latency, each stage's and in all, its memory, the training of all."""
+    """A cascade and what it takes: one sample's latency, each stage's and in all, its memory, the training of all.
+
+    `fetch_s` is the wait for weights that the latency holds; None where nothing tells it, and it is not in there.
+    """
 
     shape: Shape
     spec: CascadeSpec
@@ -40,9 +44,12 @@ class Candidate:
     train_hours: Interval
     train_cost_usd: float | None
     stages_s: tuple[Interval, ...]
+    fetch_s: Interval | None = NOTHING
 
     def value(self, bound: str) -> float:
-        """The figure that a bound of the budget is about; what is not known is without bound."""
+        """The figure that a bound of the budget is about: a latency that is not known in full keeps none."""
+        if bound == LATENCY_S and self.fetch_s is None:
+            return math.inf
         found = getattr(self, bound)
         return float(found.value if isinstance(found, Interval) else 0.0 if found is None else found)
 
@@ -75,7 +82,7 @@ def _placed(one: Candidate, run: RunPlan, teller: Teller) -> Candidate:
     """The candidate with its weights elsewhere: what it waits for them is in its latency where that is known."""
     took = dict(zip((node.node.name for node in run.nodes), one.stages_s, strict=True))
     time = RunTime(took, fetch_s(run, took, teller.clock.transfer))
-    return replace(one, run=run, memory_gib=run.peak_bytes / GIB, latency_s=time.latency_s)
+    return replace(one, run=run, memory_gib=run.peak_bytes / GIB, latency_s=time.latency_s, fetch_s=time.fetch_s)
 
 
 def _candidate(
@@ -104,6 +111,6 @@ def unbeaten(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those that no other beats on latency, memory and weights fetched at no less width and pace, by latency."""
 
     def figures(one: Candidate) -> tuple[float, ...]:
-        return one.latency_s.value, one.memory_gib, fetched_bytes(one.run), *(-rank for rank in one.rank[:2])
+        return one.value(LATENCY_S), one.memory_gib, fetched_bytes(one.run), *(-rank for rank in one.rank[:2])
 
-    return sorted(front(candidates, figures), key=lambda one: one.latency_s.value)
+    return sorted(front(candidates, figures), key=lambda one: (one.value(LATENCY_S), one.latency_s.value))
