@@ -24,7 +24,7 @@ class RealKernels(TorchFunctionMode):
         given = kwargs or {}
         if func is F.scaled_dot_product_attention:
             named = {**dict(zip(ATTENDED, args, strict=False)), **given}
-            if not named.get("dropout_p") and not named.get("enable_gqa"):
+            if not named.get("dropout_p"):
                 masks = named.get("attn_mask"), bool(named.get("is_causal"))
                 return _attend(named["query"], named["key"], named["value"], *masks, scale=named.get("scale"))
         if func is F.group_norm:

@@ -23,7 +23,7 @@ from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.pipeline.bare import bare_part, call_default, in_format
 from dynaxx.store.cache import cache_folder, recall, remember
 
-FORMAT = 6
+FORMAT = 7
 """Of what is kept; raised whenever what is found changes."""
 COUNTED = (*NETWORKS, *ENCODERS, "vae")
 """Parts with weights; safety checkers and the like are not asked of."""
