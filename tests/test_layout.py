@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
 import pytest
 
+from dynaxx.signal.device import MAKES
 from tools.tree import PACKAGE, README, ROOT, first_line, rewritten
 
 FILE_LINES, LONG_FILE_LINES, LONG_FILES_SHARE = 400, 250, 0.1
@@ -88,6 +90,26 @@ def test_no_two_test_files_share_a_name() -> None:
 def test_every_parameter_is_said() -> None:
     found = {f"{name_of(path)}:{f.name}" for path in MODULES for f in functions(path) if f.args.kwarg}
     assert found == OPEN_KWARGS
+
+
+def test_no_maker_of_devices_is_relied_on() -> None:
+    """What a device can do is asked of `signal/device.py`, which asks the device: `torch.cuda` is one maker's."""
+    found = [f"{name_of(path)}:{line}" for path in MODULES for line in relied_on(path)]
+    assert found == []
+
+
+def relied_on(path: Path) -> Iterator[int]:
+    """Lines that read a maker's module (`torch.cuda`), import from it, or compare a device's type with its name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(value=ast.Name(id="torch"), attr=name) if name in MAKES:
+                yield node.lineno
+            case ast.ImportFrom(module=str(module)) if module.startswith(tuple(f"torch.{make}" for make in MAKES)):
+                yield node.lineno
+            case ast.Compare(left=ast.Attribute(attr="type"), comparators=[*others]):
+                named = {word.value for other in others for word in ast.walk(other) if isinstance(word, ast.Constant)}
+                if named & set(MAKES):
+                    yield node.lineno
 
 
 def test_rooms_of_the_contract_are_those_on_disk() -> None:

@@ -129,3 +129,10 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(tmp_path: Path
     assert run(["train", str(file), "--out", str(out)]) == 0
     assert run(["train", str(file), "--out", str(tmp_path / "straight")]) == 0
     assert (out / WEIGHTS).read_bytes() == (tmp_path / "straight" / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("device", ["cpu:x", "hpu"])
+def test_a_device_that_is_none_is_refused_before_anything_is_made(tmp_path: Path, capsys: Capture, device: str) -> None:
+    assert run(["train", "emoji-64", "--out", str(tmp_path / "out"), "--device", device]) == 2
+    assert "Name another, or none: this machine has cpu" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()

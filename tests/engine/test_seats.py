@@ -19,6 +19,7 @@ from dynaxx.errors import RunError, UsageError
 from dynaxx.plan.time.calibrate import keep
 from dynaxx.plan.time.clock import ProbedClock
 from dynaxx.plan.time.surface import Surface
+from dynaxx.signal.device import accelerators
 from dynaxx.spec.files import parse
 from dynaxx.stage.stage import Request
 
@@ -83,15 +84,10 @@ def test_a_list_of_one_device_is_that_device() -> None:
     assert [event.event for event in trace.events][-1] == "release a"
 
 
-def test_all_gpus_are_taken_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    for count, due in ((3, ("cuda:0", "cuda:1", "cuda:2")), (1, ("cuda:0",))):
-        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
-        runtime = Runtime(spread="auto")
-        assert (runtime.devices, runtime.spreads, str(runtime.on)) == (due, count > 1, "cuda:0")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    runtime = Runtime(spread="auto")
-    assert (runtime.devices, runtime.spreads, str(runtime.on)) == ((), False, "cpu")
+def test_all_accelerators_are_taken_and_the_cpu_where_there_are_none() -> None:
+    runtime, have = Runtime(spread="auto"), accelerators()
+    assert (runtime.devices, runtime.spreads, str(runtime.on)) == (have, len(have) > 1, [*have, "cpu"][0])
+    assert str(Runtime().on) == str(runtime.on)
 
 
 def test_a_stage_that_cannot_be_copied_has_no_replicas() -> None:
@@ -155,7 +151,7 @@ def test_a_clock_that_knows_all_stages_is_asked(tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
-    for spread, said in (("all", "'all' is unknown"), (("cpu", "nowhere"), "'nowhere' cannot be used")):
+    for spread, said in (("all", "'all' is unknown"), (("cpu", "nowhere"), "'nowhere' is no device")):
         with pytest.raises(UsageError, match=said):
             Runtime(spread=spread)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="one-at-a-time"):

@@ -42,7 +42,7 @@ def test_a_device_is_waited_for_where_it_computes_and_not_where_it_is_copied_to(
 
     monkeypatch.setattr(Trace, "event", event)
     for module in (trace, run):
-        monkeypatch.setattr(module, "synchronize", lambda device: done.append("wait"))
+        monkeypatch.setattr(module, "synchronize_computed", lambda device: done.append("wait"))
     cascade(tmp_path).sample("a red apple")
     kinds = [at for at, what in enumerate(done) if what != "wait"]
     waits: dict[str, set[int]] = {}

@@ -32,7 +32,10 @@ Place = Annotated[
 Cap = Annotated[str | None, typer.Option(metavar="SIZE", help="The most memory that a run may use: 8GiB.")]
 Settings = Annotated[list[str] | None, typer.Option(metavar="PATH=VALUE", help="A setting: base.solver.steps=10.")]
 On = Annotated[
-    str, typer.Option(metavar="NAME", help="cpu, cuda, or one that this machine lacks: h100-sxm, rtx-4090, ...")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="cpu, cuda, mps, xpu, or one that this machine lacks: h100-sxm, ...", show_default="cpu"
+    ),
 ]
 Calibrate = Annotated[
     bool, typer.Option("--calibrate", help="First time this machine, for at most a minute, and keep what it found.")
@@ -70,7 +73,7 @@ def plan(
     memory_cap: Cap = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="The base size, where the file fixes none.")] = None,
     set: Settings = None,
-    device: On = "cpu",
+    device: On = None,
     calibrate: Calibrate = False,
     prices: Prices = False,
     pretrained: Pretrained = None,
@@ -90,21 +93,22 @@ def plan(
     check_together(context)
     if prices:
         return _prices()
+    on = "cpu" if device is None else device
     if pretrained is not None:
-        return _pretrained(pretrained, device)
+        return _pretrained(pretrained, on)
     if calibrate:
-        found = _calibrate(device)
+        found = _calibrate(on)
         if file is None and target is None:
             return found
     if sizes := parse_size(target, option="--target"):
         bounds = {
             "latency_s": latency, "memory_gib": memory, "train_hours": train_hours, "train_cost_usd": train_cost,
         }  # fmt: skip
-        return answer_wish(Wish(sizes, quality, bounds, device, how_many(devices), out, page))
+        return answer_wish(Wish(sizes, quality, bounds, on, how_many(devices), out, page))
     if file is None:
         raise UsageError("FILE", "is missing.", "Name a cascade file, or ask for --target or --calibrate.")
     if insert:
-        return answer_insertion(file, parse_size(size), device, out)
+        return answer_insertion(file, parse_size(size), on, out)
     with loading():
         from dynaxx.plan.table import Question, answer
 
@@ -159,12 +163,11 @@ def _published_row(stage: dict[str, Any]) -> tuple[str, ...]:
 
 def _calibrate(device: str) -> Answer:
     with loading():
-        import torch
-
         from dynaxx.plan.time.calibrate import calibrate, keep
         from dynaxx.plan.time.interval import Z90
+        from dynaxx.signal.device import usable
 
-    console, on = notes(), torch.device(device)
+    console, on = notes(), usable(device)
     with console.status("timing this machine") as status:
         clock = calibrate(on, on_probe=lambda what, used: status.update(f"{what}, {min(used, 1):.0%} of a minute"))
     kept = keep(clock, on)

@@ -8,6 +8,7 @@ from dynaxx.cli.options import DIGITS, parse_devices
 from dynaxx.errors import UsageError
 
 MOST = 64
+CPU = "cpu"
 
 
 def how_many(values: Sequence[str] | None) -> int:
@@ -25,9 +26,9 @@ def how_many(values: Sequence[str] | None) -> int:
 
 
 def over_devices(
-    values: Sequence[str] | None, kind: str
+    values: Sequence[str] | None, said: str | None
 ) -> tuple[tuple[str, ...] | Mapping[str, tuple[str, ...]] | None, str]:
-    """What stages are spread over, and what a device is: the type of the first that is no CPU, where `kind` is none.
+    """What stages are spread over, and what a device is: what was `said`, else their own kind, else a CPU.
 
     One device in a list is that device alone.
 
@@ -36,16 +37,20 @@ def over_devices(
     """
     read = parse_devices(values or ())
     if read is None:
-        return None, kind
+        return None, CPU if said is None else said
+    from dynaxx.signal.device import kinds
+
     found = _gpus() if read == "auto" else read
     several = found.values() if isinstance(found, Mapping) else [found]
-    types = {device.split(":")[0] for some in several for device in some}
-    if strange := types - {"cpu", "cuda"}:
-        raise UsageError("--devices", f"{min(strange)!r} is no device.", "Name cpu:0, cpu:1, cuda:0, ...")
-    if len(types) > 1 or (types == {"cpu"} and kind != "cpu"):
+    types = {device.partition(":")[0] for some in several for device in some}
+    if strange := types - set(kinds()):
+        fix = f"Name such as {', '.join(f'{kind}:0' for kind in kinds())}."
+        raise UsageError("--devices", f"{min(strange)!r} is no device.", fix)
+    kind = min(types) if said is None else said
+    on = kind.partition(":")[0]
+    if len(types) > 1 or (types != {on} and (CPU in (on, *types) or on in kinds())):
         problem = f"names {', '.join(sorted(types))} for a plan on {kind}, and one clock tells the time of one kind."
         raise UsageError("--devices", problem, "Name devices of one kind, and that kind as --device.")
-    kind = types.pop() if kind == "cpu" else kind
     return (None if isinstance(found, tuple) and len(found) == 1 else found), kind
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 
 from dynaxx.errors import RunError, UsageError
+from dynaxx.signal import device_memory
 from dynaxx.spec.graph import Node
 from dynaxx.stage.memory import ran_out
 
@@ -77,24 +78,19 @@ def need_bytes(
 
 def free_bytes(device: torch.device) -> int | None:
     """The memory free on a device, the machine's own where it is a CPU; None where nobody says."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    limits = [found for found in (_free_on_machine(), _limit_of_container()) if found is not None]
-    return min(limits, default=None)
+    limits = [device_memory.free_bytes(device)]
+    if not device_memory.has_own_memory(device):
+        limits += [_free_on_machine(), _limit_of_container()]
+    return min((found for found in limits if found is not None), default=None)
 
 
 @contextmanager
 def capped(devices: Iterable[torch.device], cap_bytes: int | None) -> Iterator[None]:
     """Let GPUs' allocators give out no more than the cap each while a run lasts; a CPU's cannot be held to one."""
-    held = {device for device in devices if device.type == "cuda"} if cap_bytes is not None else set()
-    try:
-        for device in held:
-            share = (cap_bytes or 0) / torch.cuda.get_device_properties(device).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(1.0, share), device)
+    with ExitStack() as held:
+        for device in set(devices) if cap_bytes is not None else ():
+            held.enter_context(device_memory.held_to(device, cap_bytes or 0))
         yield
-    finally:
-        for device in held:
-            torch.cuda.set_per_process_memory_fraction(1.0, device)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.board import Task
-from dynaxx.engine.passed import synchronize
 from dynaxx.engine.run import OnStep, Run
 from dynaxx.engine.trace import peak_gib
+from dynaxx.signal.device import synchronize_computed, working_on
 from dynaxx.spec.graph import Node
 from dynaxx.stage.faults import device_errors
 from dynaxx.stage.memory import ran_out
@@ -58,10 +57,9 @@ def make(run: Run, worker: Worker, task: Task, on_step: OnStep | None) -> Made:
     """Have a worker make a part, which goes to the run's outputs; in halves where its memory does not do for all."""
     mine = replace(run, device=worker.device, stages=worker.stages, inputs={}, on_step=on_step)
     calls, batches, began = list[Mapping[str, Any]](), worker.of(task.node, run), time.perf_counter()
-    here = torch.cuda.device(worker.device) if worker.device.type == "cuda" else nullcontext()
-    with torch.no_grad(), here, device_errors(task.node.stage.name, worker.device):
+    with torch.no_grad(), working_on(worker.device), device_errors(task.node.stage.name, worker.device):
         answer = _fitting(mine, task.node, task.part, calls, batches)
-        synchronize(worker.device)
+        synchronize_computed(worker.device)
         run.outputs[task.node.name][task.part] = answer.to("cpu", run.dtype)
     took_s = time.perf_counter() - began
     batches.took(len(answer), took_s)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
+from dynaxx.signal.device_memory import held_bytes, total_bytes
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import EncodesPrompts, Fetched, Stage, Streams
 
@@ -50,11 +51,9 @@ def encode_first(
 
 
 def room_bytes(device: torch.device, cap_bytes: int | None) -> int | None:
-    """What a device has room for beside what it holds, within the cap; None where it has no memory of its own."""
-    if device.type != "cuda":
-        return None
-    total = torch.cuda.get_device_properties(device).total_memory
-    return left_bytes(total, cap_bytes, torch.cuda.memory_allocated(device))
+    """What a device has room for beside what it holds, within the cap; None where nobody says how much it has."""
+    total, held = total_bytes(device), held_bytes(device)
+    return None if total is None else left_bytes(total, cap_bytes, held or 0)
 
 
 def left_bytes(total: int, cap_bytes: int | None, held: int) -> int:

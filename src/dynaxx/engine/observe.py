@@ -11,8 +11,8 @@ from dynaxx.engine.trace import NodeRecord, Trace
 from dynaxx.errors import DynaxxError
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import name_of
-from dynaxx.plan.time.choose import HERE
 from dynaxx.plan.told import teller_for, way_of
+from dynaxx.signal.device import kinds
 from dynaxx.spec.graph import nodes
 
 _seen: set[str] = set()
@@ -30,7 +30,7 @@ def observe(cascade: Cascade, trace: Trace) -> int:
     before, ran = set(_seen), [graph[record.name] for record in trace.nodes if record.name in graph]
     _seen.update(name for node in ran if (name := name_of(node, asks)) is not None)
     if (
-        runtime.on.type not in HERE
+        runtime.on.type not in kinds()
         or runtime.spreads
         or runtime.frugal
         or runtime.levers

@@ -8,6 +8,8 @@ from typing import final
 
 import torch
 
+from dynaxx.signal import device_memory
+
 STATM = Path("/proc/self/statm")
 """Pages of this process: all of them, and those that are in memory."""
 MOVING = ("fetch", "stream", "evict", "fetch-codec", "evict-codec")
@@ -45,8 +47,8 @@ def kind_of(event: str) -> str:
 
 def held_bytes(device: torch.device) -> int | None:
     """What a device holds for this process: the allocator's bytes of a GPU, the resident pages elsewhere."""
-    if device.type == "cuda":
-        return torch.cuda.memory_allocated(device)
+    if (held := device_memory.held_bytes(device)) is not None:
+        return held
     try:
         pages = int(STATM.read_text().split()[1])
     except OSError:  # no Linux
@@ -54,9 +56,3 @@ def held_bytes(device: torch.device) -> int | None:
     import resource
 
     return pages * resource.getpagesize()
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for what a GPU was asked to compute, not for what is copied to it meanwhile; elsewhere it is done."""
-    if device.type == "cuda":
-        torch.cuda.current_stream(device).synchronize()

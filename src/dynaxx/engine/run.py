@@ -14,7 +14,6 @@ from torch import Tensor
 from dynaxx.engine.batches import Batches
 from dynaxx.engine.edges import bare, carry
 from dynaxx.engine.move import encode_first, move, moved_bytes
-from dynaxx.engine.passed import synchronize
 from dynaxx.engine.samples import Samples
 from dynaxx.engine.spaces import bring, entering
 from dynaxx.engine.tiles import run_tiled
@@ -24,6 +23,7 @@ from dynaxx.noise.denoiser import Input
 from dynaxx.noise.solve.step import Step
 from dynaxx.plan.events import Event
 from dynaxx.plan.tiles import tiles_of
+from dynaxx.signal.device import synchronize_computed
 from dynaxx.signal.random import Draws
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import PIXELS
@@ -126,7 +126,7 @@ class Run:
             try:
                 with device_errors(node.stage.name, self.device):
                     answer = self.part(node, part, calls)
-                    synchronize(self.device)
+                    synchronize_computed(self.device)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error) or not batches.failed(part.stop - done):
                     raise

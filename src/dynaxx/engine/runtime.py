@@ -11,6 +11,7 @@ import torch
 from dynaxx.errors import UsageError
 from dynaxx.plan.assign import Spread
 from dynaxx.plan.placement import Wanted
+from dynaxx.signal.device import accelerator, accelerators, device_of, usable
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.levers.table import LEVERS
@@ -75,7 +76,7 @@ class Runtime:
         if self.memory_cap is not None and self.memory_cap < 1:
             raise UsageError("memory_cap", f"is {self.memory_cap} bytes.", "Give 1 or more, such as 8 * 2**30.")
         for device in [self.device or "cpu", *_named(self.spread)]:
-            _try(device)
+            usable(device)
 
     def check(self, spec: CascadeSpec) -> None:
         """See that a cascade can run like this.
@@ -109,7 +110,7 @@ class Runtime:
     def devices(self) -> tuple[str, ...]:
         """The devices that stages are spread over; one, or none, where they are not."""
         if self.spread == "auto":
-            return tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+            return accelerators()
         return _named(self.spread)
 
     @property
@@ -125,9 +126,8 @@ class Runtime:
     @property
     def on(self) -> torch.device:
         """The device, with its number where it has one; the first of a list that stages are spread over."""
-        gpu = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(self.device or next(iter(() if self.seats else self.devices), gpu))
-        return torch.device(_numbered(str(device)))
+        listed = next(iter(() if self.seats else self.devices), None)
+        return device_of(self.device or listed or accelerator() or "cpu")
 
 
 def _named(spread: str | Sequence[str] | Spread | None) -> tuple[str, ...]:
@@ -139,20 +139,7 @@ def _named(spread: str | Sequence[str] | Spread | None) -> tuple[str, ...]:
 
 
 def _each_once(devices: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(_numbered, devices)))
-
-
-def _numbered(device: str) -> str:
-    """A GPU by its number: `cuda` and `cuda:0` are one."""
-    return f"cuda:{torch.cuda.current_device()}" if device == "cuda" and torch.cuda.is_available() else device
-
-
-def _try(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError("device", f"{device!r} cannot be used ({reason}).", "Name another, or none.") from error
+    return tuple(dict.fromkeys(str(device_of(device)) for device in devices))
 
 
 DEFAULT = Runtime()

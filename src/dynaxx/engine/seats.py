@@ -15,6 +15,7 @@ from dynaxx.plan.pace import stage_seconds
 from dynaxx.plan.placement import SHARE_FOR_WEIGHTS
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.told import teller_for
+from dynaxx.signal.device_memory import total_bytes
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
 from dynaxx.stage.stage import Stage, Streams
@@ -92,6 +93,5 @@ def _streamed(loads: Mapping[str, Load], spread: Spread, room: Mapping[str, int 
 
 
 def _room(device: torch.device, cap_bytes: int | None) -> int | None:
-    limits = [cap_bytes] if cap_bytes is not None else []
-    limits += [torch.cuda.get_device_properties(device).total_memory] if device.type == "cuda" else []
+    limits = [found for found in (cap_bytes, total_bytes(device)) if found is not None]
     return int(min(limits) * SHARE_FOR_WEIGHTS) if limits else None

@@ -14,6 +14,7 @@ from dynaxx.engine.crew import Crew
 from dynaxx.engine.made import Made, Worker, make, note
 from dynaxx.engine.run import Run
 from dynaxx.noise.solve.step import Step
+from dynaxx.signal.device_memory import reset_peak
 from dynaxx.spec.graph import Node
 
 
@@ -35,8 +36,7 @@ def run_spread(run: Run, nodes: Sequence[Node], crew: Crew) -> None:
     for node in nodes:
         run.outputs[node.name] = torch.empty(total, *node.grid.shape, dtype=run.dtype)
     for device in crew.devices:
-        if torch.device(device).type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
+        reset_peak(torch.device(device))
     seats, made = crew.seat(run, nodes)
     workers = crew.take_places(run, seats)
     begun = max((one.task.part.stop for one in made), default=0)

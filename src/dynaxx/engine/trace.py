@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
-from dynaxx.engine.passed import AWAITED, Passed, held_bytes, kind_of, synchronize
+from dynaxx.engine.passed import AWAITED, Passed, held_bytes, kind_of
+from dynaxx.signal.device import synchronize_computed
+from dynaxx.signal.device_memory import peak_bytes, reset_peak
 from dynaxx.spec.grid import PIXELS
 
 GIB = 2**30
@@ -87,7 +89,7 @@ class Trace:
         held, began = held_bytes(device), time.perf_counter()
         yield
         if kind_of(name) in AWAITED:
-            synchronize(device)
+            synchronize_computed(device)
         after, took = held_bytes(device), time.perf_counter() - began
         grew = None if held is None or after is None else after - held
         self.events.append(Passed(name, began - self.began, took, weights_bytes, grew))
@@ -111,10 +113,9 @@ class Trace:
         """Time one node and note its peak memory."""
         device = torch.device(self.device)
         began = time.perf_counter()
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
+        reset_peak(device)
         yield
-        synchronize(device)
+        synchronize_computed(device)
         record.latency_s, record.peak_gib = time.perf_counter() - began, peak_gib(device)
         self.nodes.append(record)
 
@@ -128,8 +129,8 @@ class Trace:
 
 def peak_gib(device: torch.device) -> float:
     """Peak memory: the allocator's since the node began on a GPU, the process's resident peak so far elsewhere."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / GIB
+    if (peak := peak_bytes(device)) is not None:
+        return peak / GIB
     try:
         import resource
     except ImportError:  # Windows keeps no such count

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dynaxx.plan.money import Price
+from dynaxx.plan.pace import on_cpu
 from dynaxx.plan.time.interval import Interval
 
 POWERCAP = Path("/sys/class/powercap")
@@ -22,7 +23,7 @@ def watts_of(device: str, price: Price | None) -> float | None:
     """
     if price is not None and price.watts is not None:
         return price.watts
-    return sum(_limits()) or None if device == "cpu" else None
+    return sum(_limits()) or None if on_cpu(device) else None
 
 
 def energy_kwh(watts: float, seconds: Interval) -> Interval:

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 META = torch.device("meta")
 ZERO = {"__bool__": False, "__float__": 0.0, "__int__": 0, "__index__": 0, "item": 0}
 """What a tensor without values says when it is asked for one."""
-MOVES = ("to", "cpu", "cuda")
+MOVES = ("to", "cpu", "cuda", "xpu")
 
 
 @final

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import torch
-
 from dynaxx.plan.assign import Load, Spread, bottleneck_s
 from dynaxx.plan.predict import NodePlan
 from dynaxx.plan.time.interval import Interval, in_turn
@@ -68,5 +66,5 @@ def pace_of(
 
 
 def on_cpu(device: str) -> bool:
-    """Whether a device is a worker on the CPU, in the machine's own memory."""
-    return torch.device(device).type == "cpu"
+    """Whether a device, or a known one's name, is the CPU or a worker on it, in the machine's own memory."""
+    return device.partition(":")[0] == "cpu"

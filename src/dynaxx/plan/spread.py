@@ -21,6 +21,8 @@ from dynaxx.plan.time.devices import known_devices
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller
 from dynaxx.plan.weights import weights_of
+from dynaxx.signal.device import accelerators, numbered
+from dynaxx.signal.device_memory import total_bytes
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, first_nodes
 from dynaxx.spec.problem import did_you_mean
@@ -140,8 +142,8 @@ def _room(device: str, kind: str, cap_bytes: int | None) -> int | None:
     if not on_cpu(device):
         known, place = known_devices().get(kind), torch.device(device)
         limits += [known.memory_bytes] if known else []
-        here = not known and place.type == "cuda" and (place.index or 0) < torch.cuda.device_count()
-        limits += [torch.cuda.get_device_properties(place).total_memory] if here else []
+        here = not known and str(numbered(place)) in accelerators()
+        limits += [total] if here and (total := total_bytes(place)) else []
     return int(min(limits) * SHARE_FOR_WEIGHTS) if limits else None
 
 

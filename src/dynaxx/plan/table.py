@@ -13,6 +13,7 @@ from dynaxx.plan.assign import Spread
 from dynaxx.plan.energy import energy_kwh, watts_of
 from dynaxx.plan.fetching import run_time
 from dynaxx.plan.money import Price, cost, prices
+from dynaxx.plan.pace import on_cpu
 from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
 from dynaxx.plan.profiles import Building
@@ -62,11 +63,11 @@ def answer(question: Question) -> dict[str, Any]:
 def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = None) -> dict[str, Any]:
     """What sampling and training a cascade will take."""
     graph = nodes(spec, size=question.size)
-    build, on_cpu = exact_stages(spec, graph, root), question.device == "cpu"
+    build = exact_stages(spec, graph, root)
     teller, source = teller_for(question.device, spec.condition)
     again = partial(_run, spec, question, root, teller)
     run, spread = again({}, question.samples, question.batch)
-    training = plan_training(spec, graph, on_cpu=on_cpu)
+    training = plan_training(spec, graph, on_cpu=on_cpu(question.device))
     unknown = dict.fromkeys([*run.unknown, *(one.unknown for one in training if one.unknown)])
     timed, price = _Timed(teller), prices().get(question.device)
     watts, many = watts_of(question.device, price), len(spread.devices) if spread else 1
@@ -120,7 +121,7 @@ def _run(
         return found.run, found
     run = plan_run(
         spec, graph, samples=samples, batch=batch, placement=question.placement, decode=shown,
-        on_cpu=question.device == "cpu", cap_bytes=question.memory_cap, build=build, root=root,
+        on_cpu=on_cpu(question.device), cap_bytes=question.memory_cap, build=build, root=root,
     )  # fmt: skip
     return run, None
 
@@ -184,7 +185,7 @@ def _ways(
     if teller is None:
         return []
     found = ways(
-        spec, graph, teller, samples=question.samples, on_cpu=question.device == "cpu", cap_bytes=question.memory_cap,
+        spec, graph, teller, samples=question.samples, on_cpu=on_cpu(question.device), cap_bytes=question.memory_cap,
         build=build, root=root,
     )  # fmt: skip
     return [asdict(one) for one in found]

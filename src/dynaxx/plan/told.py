@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-import torch
-
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import name_of
 from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.time.calibrate import observed
-from dynaxx.plan.time.choose import HERE, Clock, clock_for
+from dynaxx.plan.time.choose import Clock, clock_for
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.observed import Observed, Way
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import steps_of
+from dynaxx.signal.device import device_of, kinds
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import by_x
@@ -82,5 +81,5 @@ def teller_for(device: str, asks: ConditionSpec) -> tuple[Teller | None, str]:
 
 def teller_of(clock: Clock, device: str, asks: ConditionSpec) -> Teller:
     """A device's clock, sharpened by the runs that this machine has seen where it is its own."""
-    here = device.split(":")[0] in HERE
-    return Teller(clock, asks, observed(torch.device(device)) if here else None)
+    here = device.partition(":")[0] in kinds()
+    return Teller(clock, asks, observed(device_of(device)) if here else None)

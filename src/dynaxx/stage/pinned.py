@@ -8,6 +8,9 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from dynaxx.signal.device import aside, has_streams, wait_for
+from dynaxx.signal.device_memory import page_locked
+
 
 @final
 class Pinned:
@@ -20,7 +23,7 @@ class Pinned:
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         held = {id(x): x for module in modules for x in (*module.parameters(), *module.buffers())}
         self._places = list(held.values())  # tied weights are one place
-        self._master = [_locked(x.data) for x in self._places]
+        self._master = [page_locked(x.data) for x in self._places]
         self._coming: list[Tensor] = []
         self._arrived: Any = None
         self._on: torch.device | None = None
@@ -48,14 +51,8 @@ class Pinned:
             return
         self._leave()
         self._towards, self._coming = device, [torch.empty_like(x, device=device) for x in self._master]
-        if device.type != "cuda":
-            _copy(self._master, self._coming)
-            return
-        aside, now = torch.cuda.Stream(device), torch.cuda.current_stream(device)
-        aside.wait_stream(now)  # what used this memory before may still be at work
-        with torch.cuda.stream(aside):
-            _copy(self._master, self._coming)
-            self._arrived = aside.record_event()
+        ahead = has_streams(device)
+        self._arrived = aside(device, lambda: _copy(self._master, self._coming, ahead=ahead))
 
     def finish(self, device: torch.device) -> None:
         """Have the modules work on `device`, once the copy is there."""
@@ -76,7 +73,7 @@ class Pinned:
         """Have the master in the layout and number format of the modules' weights, so that copies of it are as well."""
         for i, (place, x) in enumerate(zip(self._places, self._master, strict=True)):
             if place.stride() != x.stride() or place.dtype != x.dtype:
-                self._master[i] = _locked(torch.empty_like(place.data, device=x.device).copy_(x))
+                self._master[i] = page_locked(torch.empty_like(place.data, device=x.device).copy_(x))
 
     def _leave(self) -> None:
         """Let go of a copy that is on its way."""
@@ -87,7 +84,7 @@ class Pinned:
     def _wait(self, device: torch.device) -> None:
         """What is computed from here on comes after the copy."""
         if self._arrived is not None:
-            torch.cuda.current_stream(device).wait_event(self._arrived)
+            wait_for(device, self._arrived)
         self._arrived = None
 
     def _point(self, tensors: list[Tensor]) -> None:
@@ -95,16 +92,6 @@ class Pinned:
             place.data = x
 
 
-def _locked(x: Tensor) -> Tensor:
-    """In page-locked memory; as it is where there is no GPU to copy to, or no memory that can be locked."""
-    if not torch.cuda.is_available() or x.device.type != "cpu":
-        return x
-    try:
-        return x.pin_memory()
-    except RuntimeError:
-        return x
-
-
-def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+def _copy(sources: list[Tensor], targets: list[Tensor], *, ahead: bool) -> None:
     for source, target in zip(sources, targets, strict=True):
-        target.copy_(source, non_blocking=True)
+        target.copy_(source, non_blocking=ahead)

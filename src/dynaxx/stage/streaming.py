@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from dynaxx.signal.device import has_streams
+
 HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
 """What diffusers calls the hooks that it puts on modules."""
 OnMove = Callable[[Sequence[int], int], None]
@@ -27,7 +29,7 @@ def stream_blocks(network: Any, device: torch.device) -> None:
     """
     network.enable_group_offload(
         onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level", num_blocks_per_group=1,
-        use_stream=device.type == "cuda",
+        use_stream=has_streams(device),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import accelerator, has_bfloat16, usable
 from dynaxx.stage.layout import lay_out
 
 
@@ -32,7 +33,7 @@ class Machine:
 
             state = PartialState(cpu=device == "cpu")
             return cls(state.device, _autocast(state.device, precision), state.process_index, state.num_processes)
-        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        found = usable(device or accelerator() or "cpu")
         return cls(found, _autocast(found, precision))
 
     def lay_out(self, network: nn.Module, size: tuple[int, ...]) -> None:
@@ -113,7 +114,5 @@ class Machine:
 
 def _autocast(device: torch.device, precision: str) -> torch.dtype | None:
     if precision == "auto":
-        precision = (
-            "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-        )
+        precision = "bf16" if has_bfloat16(device) else "fp32"
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

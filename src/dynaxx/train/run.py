@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
-
-import torch
 
 from dynaxx.data.sample import Dataset
 from dynaxx.engine.folder import copy_codecs, house_codecs, save_head
 from dynaxx.engine.stop import Stop
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import same_draws_after
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node, nodes
 from dynaxx.spec.problem import did_you_mean, listed
@@ -96,7 +95,7 @@ def train(
     if data is None:
         check_apart(spec, folder.path)
     folder.make()
-    with _alone(folder, machine) as lock, _own_draws(machine.device):
+    with _alone(folder, machine) as lock, same_draws_after(machine.device):
         material = _material(spec, data, folder, machine, codecs, note)
         session = Session(spec, graph, folder, material, device, every or Every(), report_to, on_step, note, lock)
         _check(session.standing, chosen)
@@ -169,11 +168,6 @@ def _material(
     if machine.first:
         machine.wait()
     return material
-
-
-def _own_draws(device: torch.device) -> AbstractContextManager[None]:
-    """Training seeds torch's generators; the caller has theirs back afterwards."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _chosen(spec: CascadeSpec, graph: Sequence[Node], asked: Sequence[str] | None) -> list[str]:

@@ -11,6 +11,7 @@ from dynaxx.metrics.front import front
 from dynaxx.plan.events import Placement
 from dynaxx.plan.fetching import RunTime, fetch_s
 from dynaxx.plan.money import HOUR_S, cost, prices
+from dynaxx.plan.pace import on_cpu
 from dynaxx.plan.predict import GIB, RunPlan, plan_run
 from dynaxx.plan.propose.shapes import Shape, cascade_of
 from dynaxx.plan.propose.target import Budget, Target
@@ -69,12 +70,12 @@ class Candidate:
 
 def weigh(target: Target, shape: Shape, clock: Clock, device: str, devices: int) -> list[Candidate]:
     """A shape under each placement that makes a difference, by a device's clock."""
-    spec, on_cpu = cascade_of(target, shape), device == "cpu"
+    spec = cascade_of(target, shape)
     teller = teller_of(clock, device, spec.condition)
     placements: Sequence[Placement] = ("resident",) if shape.stages == 1 else ("resident", "one-at-a-time")
     first = _candidate(spec, shape, teller, device, devices, placements[0])
     graph = nodes(spec)
-    runs = [plan_run(spec, graph, batch=1, placement=p, on_cpu=on_cpu) for p in placements[1:]]
+    runs = [plan_run(spec, graph, batch=1, placement=p, on_cpu=on_cpu(device)) for p in placements[1:]]
     return [first, *(_placed(first, run, teller) for run in runs)]
 
 
@@ -89,13 +90,13 @@ def _candidate(
     spec: CascadeSpec, shape: Shape, teller: Teller, device: str, devices: int, placement: Placement
 ) -> Candidate:
     graph = nodes(spec)
-    run = plan_run(spec, graph, batch=1, placement=placement, on_cpu=device == "cpu")
+    run = plan_run(spec, graph, batch=1, placement=placement, on_cpu=on_cpu(device))
     latency, training, each = Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0), list[Interval]()
     for one in run.nodes:
         assert one.profile is not None
         each.append(teller.seconds(one.node, one.profile, one.work))
         latency = latency.plus(each[-1])
-    stages = plan_training(spec, graph, on_cpu=device == "cpu")
+    stages = plan_training(spec, graph, on_cpu=on_cpu(device))
     for stage in stages:
         assert stage.profile is not None
         step = teller.clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)

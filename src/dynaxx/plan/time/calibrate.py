@@ -30,6 +30,7 @@ from dynaxx.plan.time.residual import DRIFT, FEW, Residual, coordinates, drift_o
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.time.transfer_probe import transfer_of
+from dynaxx.signal.device import apart, name_of
 from dynaxx.store.cache import cache_folder, recall, remember
 
 BUDGET_S = 60.0
@@ -175,8 +176,8 @@ def _shares(table: NDArray[np.float64], usual: Fit) -> NDArray[np.float64]:
 
 def machine_name(device: torch.device) -> str:
     """The device, as people call it, with what its speed depends on."""
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    if apart(device):
+        return f"{name_of(device) or f'{device.type} of {_cpu_name()}'}, torch {torch.__version__}"
     return f"{_cpu_name()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-import torch
-
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.calibrate import calibrated
 from dynaxx.plan.time.devices import device_named
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
-
-HERE = ("cpu", "cuda")
+from dynaxx.signal.device import accelerators, apart, device_of, kinds
 
 
 class Clock(Protocol):
@@ -39,12 +36,13 @@ def clock_for(device: str) -> tuple[Clock | None, str]:
     """The clock of a device and where its figures are from; None for this machine where it was not calibrated.
 
     Raises:
-        UsageError: if the device is neither this machine's nor in the table of known ones.
+        UsageError: if the device is no device, or neither of a kind that torch knows nor in the table of known ones.
     """
-    if device.split(":")[0] not in HERE:
+    if device.partition(":")[0] not in kinds():
         known = device_named(device)
         return known, f"published figures, not calibrated: {known.source}"
-    if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
-        return None, "there is no GPU here: name a known one (--device h100-sxm)"
-    found = calibrated(torch.device(device))
+    place = device_of(device)
+    if apart(place) and str(place) not in accelerators():
+        return None, f"there is no {device} here: name a known one (--device h100-sxm)"
+    found = calibrated(place)
     return (found, "calibrated on this machine") if found else (None, "not calibrated: dynaxx plan --calibrate")

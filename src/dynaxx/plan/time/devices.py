@@ -16,6 +16,7 @@ from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
+from dynaxx.signal.device import kinds
 
 FILE = Path(__file__).with_name("devices.yaml")
 """Every device with the page that each figure was read from."""
@@ -105,5 +106,5 @@ def device_named(name: str) -> Device:
     """
     known = known_devices()
     if name not in known:
-        raise UsageError("device", f"{name!r} is not known.", f"Known: cpu, cuda, {', '.join(known)}.")
+        raise UsageError("device", f"{name!r} is not known.", f"Known: {', '.join([*kinds(), *known])}.")
     return known[name]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import torch
 
+from dynaxx.signal.device import synchronize
+
 RUNS = 3
 LEAST_S = 1e-3
 """A run is as many calls as fill this."""
@@ -36,6 +38,5 @@ def _timed(work: Callable[[], object], calls: int, device: torch.device) -> floa
     start = now()
     for _ in range(calls):
         work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronize(device)
     return (now() - start) / calls

@@ -14,6 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from dynaxx.plan.time.transfer import Transfer
+from dynaxx.signal.device import apart, synchronize
+from dynaxx.signal.device_memory import has_own_memory, page_locked, total_bytes
 from dynaxx.store.cache import cache_folder
 
 BYTES = 2**25
@@ -60,23 +62,22 @@ def _bring(file: Path, device: torch.device) -> None:
     with safe_open(file, "pt") as weights:
         for name in weights.keys():  # noqa: SIM118 - it is no mapping
             x = weights.get_tensor(name)
-            if device.type == "cuda":
+            if apart(device):
                 x.to(device)
             else:
                 x[::PAGE].sum()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronize(device)
 
 
 def _pinned(device: torch.device) -> float | None:
-    if device.type != "cuda":
+    here = page_locked(torch.empty(BYTES, dtype=torch.uint8))
+    if not has_own_memory(device) or not here.is_pinned():
         return None
-    here = torch.empty(BYTES, dtype=torch.uint8, pin_memory=True)
     there = torch.empty_like(here, device=device)
 
     def copy() -> None:
         there.copy_(here, non_blocking=True)
-        torch.cuda.synchronize(device)
+        synchronize(device)
 
     return _rate(copy)
 
@@ -110,8 +111,8 @@ def _forgotten(opened: int, at: int) -> bool:
 
 
 def _memory_bytes(device: torch.device) -> float | None:
-    if device.type == "cuda":
-        return float(torch.cuda.get_device_properties(device).total_memory)
+    if (found := total_bytes(device)) is not None:
+        return float(found)
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, OSError, ValueError):

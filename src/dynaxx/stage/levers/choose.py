@@ -73,8 +73,8 @@ def pull(network: nn.Module, trials: Mapping[str, Trial]) -> None:
 
 
 def _suits(lever: Lever, network: nn.Module, moves: bool) -> bool:
-    device = next(network.parameters()).device
-    return device.type in lever.on and (lever.moves or not moves) and lever.fits(network)
+    kind = next(network.parameters()).device.type
+    return (not lever.on or kind in lever.on) and (lever.moves or not moves) and lever.fits(network)
 
 
 def _tried(

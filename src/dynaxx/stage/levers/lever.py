@@ -20,7 +20,7 @@ class Lever:
 
     Args:
         pull: changes the network, and gives what takes the change back.
-        on: the types of devices that have it.
+        on: the types of devices that have it; all have it where none is named.
         fits: whether a network can be changed like this.
         moves: whether it stands it that weights are moved to other places of memory.
         alone: why it does not go with several devices at work at once, a thread each; empty where it does.
@@ -30,7 +30,7 @@ class Lever:
     """
 
     pull: Callable[[nn.Module], Undo]
-    on: tuple[str, ...] = ("cpu", "cuda")
+    on: tuple[str, ...] = ()
     fits: Callable[[nn.Module], bool] = lambda network: True
     moves: bool = True
     alone: str = ""

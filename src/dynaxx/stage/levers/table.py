@@ -28,8 +28,8 @@ LEVERS: dict[str, Lever] = {
     "attention-flash": _attention(SDPBackend.FLASH_ATTENTION, "cpu", "cuda"),
     "attention-efficient": _attention(SDPBackend.EFFICIENT_ATTENTION, "cuda"),
     "attention-cudnn": _attention(SDPBackend.CUDNN_ATTENTION, "cuda"),
-    "attention-math": _attention(SDPBackend.MATH, "cpu", "cuda"),
-    "compile": Lever(compiled, compiles=True),
+    "attention-math": _attention(SDPBackend.MATH),
+    "compile": Lever(compiled, on=("cpu", "cuda", "xpu"), compiles=True),
     "cuda-graphs": Lever(
         graphs, on=("cuda",), moves=False, compiles=True,
         alone="replays what the same thread recorded, and every run has new ones",

@@ -7,17 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
+from dynaxx.signal.device import apart, synchronize
 from dynaxx.stage.levers.captured import Call
 from dynaxx.stage.tensors import tensors
 
 ROUNDS, WARM = 5, 2
 PATIENCE = 3.0
 """How many times as long as before a call may take; what takes longer is hopeless."""
-START_S = {"cpu": 0.5, "cuda": 5.0}
-"""What a first call may take beside: kernels are chosen, and on a GPU loaded."""
+START_S, ACCELERATOR_START_S = 0.5, 5.0
+"""What a first call may take beside: kernels are chosen, and on an accelerator loaded."""
 
 
 class TooSlow(Exception):
@@ -38,12 +38,13 @@ def timed(network: nn.Module, call: Call, before_s: float = math.inf) -> tuple[f
     """
     device, times = next(network.parameters()).device, list[float]()
     for number in range(WARM + ROUNDS):
-        _wait(device)
-        limit_s = PATIENCE * before_s + (0 if number else START_S.get(device.type, 0)) if number < WARM else math.inf
+        synchronize(device)
+        start_s = 0.0 if number else ACCELERATOR_START_S if apart(device) else START_S
+        limit_s = PATIENCE * before_s + start_s if number < WARM else math.inf
         began = time.perf_counter()
         with _left_after(network, limit_s):
             found = network(*call.args, **call.named)
-            _wait(device)
+            synchronize(device)
         times.append(time.perf_counter() - began)
         if times[-1] > limit_s:
             raise TooSlow(times[-1])
@@ -66,8 +67,3 @@ def _left_after(network: nn.Module, limit_s: float) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import torch
 
+from dynaxx.signal.device_memory import shares_memory
 from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
@@ -154,8 +155,8 @@ class Held:
                 part.to(device)
 
     def _pins(self, device: torch.device) -> bool:
-        """Whether weights that leave the device stay in memory beside it."""
-        return self.keeps and on_its_own(device)
+        """Whether weights that leave the device stay in memory beside it: where that is the device's too, they go."""
+        return self.keeps and on_its_own(device) and not shares_memory(device)
 
     def _settle(self) -> None:
         """Take up the master that is on its way."""
