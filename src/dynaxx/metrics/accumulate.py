@@ -62,7 +62,7 @@ class Moments:
     def add(self, rows: Tensor) -> None:
         """Take in a batch."""
         batch = Moments()
-        values = rows.detach().double().cpu()
+        values = rows.detach().cpu().double()
         batch.n, batch._mean = len(values), values.mean(dim=0)
         batch._scatter = (values - batch._mean).T @ (values - batch._mean)
         self.merge(batch)

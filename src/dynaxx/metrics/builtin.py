@@ -14,6 +14,7 @@ from torch import Tensor
 from dynaxx.metrics.features import BATCH
 from dynaxx.metrics.spectrum import octaves
 from dynaxx.signal.bands import mode_power
+from dynaxx.signal.device import double
 from dynaxx.signal.random import Draws
 from dynaxx.signal.resample import resample
 
@@ -52,7 +53,7 @@ class Builtin:
 
 
 def _views(x: Tensor) -> Tensor:
-    seen = _opponent(x.double())
+    seen = _opponent(double(x))
     views = (_thumbnail(seen), _octaves(seen), _edges(seen), _convolutions(seen))
     return torch.cat([view.flatten(1) for view in views], dim=1)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double
 
 NOTICEABLE = 2.3
 """The difference in CIE Lab that is just noticed (Mahy et al., Color Research and Application 1994)."""
@@ -15,7 +16,7 @@ TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), 
 
 def channel_drift(x: Tensor, y: Tensor) -> Tensor:
     """Mean of x less mean of y, per channel: float64 `(B, C)`, on any number of axes, sizes may differ."""
-    return x.double().flatten(2).mean(dim=2) - y.double().flatten(2).mean(dim=2)
+    return double(x).flatten(2).mean(dim=2) - double(y).flatten(2).mean(dim=2)
 
 
 def contrast_ratio(x: Tensor, y: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def _linear(x: Tensor) -> Tensor:
     """Undo sRGB's curve (IEC 61966-2-1), which is held at its ends."""
     if x.ndim < 3 or x.shape[1] != 3:
         raise UsageError("colour", f"expects three channels, but got a signal of shape {tuple(x.shape)}.")
-    coded = (x.double() / 2 + 0.5).clamp(0, 1)
+    coded = (double(x) / 2 + 0.5).clamp(0, 1)
     return torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
@@ -59,5 +60,5 @@ def _lab(light: Tensor) -> Tensor:
 
 
 def _spread(x: Tensor) -> Tensor:
-    centred = x.double() - x.double().flatten(2).mean(dim=2).reshape(*x.shape[:2], *([1] * (x.ndim - 2)))
+    centred = double(x) - double(x).flatten(2).mean(dim=2).reshape(*x.shape[:2], *([1] * (x.ndim - 2)))
     return centred.square().flatten(1).mean(dim=1).sqrt()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double
 from dynaxx.signal.resample import resample
 
 BATCH = 64
@@ -77,12 +78,12 @@ class Standard:
         if len(reference) < 2 or not torch.isfinite(reference).all():
             problem = f"needs at least 2 samples with finite features, but got shape {tuple(reference.shape)}."
             raise UsageError("reference", problem, "Give other data, or other features.")
-        std = reference.double().std(dim=0)
+        std = double(reference).std(dim=0)
         typical = float(std.square().mean().sqrt())
         if not typical > 0:
             raise UsageError("reference", "holds equal samples only.", "Give varied data.")
-        return cls(reference.double().mean(dim=0), std.clamp(min=FLOOR * typical))
+        return cls(double(reference).mean(dim=0), std.clamp(min=FLOOR * typical))
 
     def __call__(self, features: Tensor) -> Tensor:
         """The features on this scale, float64."""
-        return (features.double() - self.mean) / self.std
+        return (double(features) - self.mean) / self.std

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double
 
 RANGE = 2.0
 """Signals lie in [-1, 1]."""
@@ -13,7 +14,7 @@ RANGE = 2.0
 def mse(x: Tensor, y: Tensor) -> Tensor:
     """The mean squared difference of each sample, `(B, C, *size)` -> float64 `(B,)`."""
     check_pair(x, y)
-    return (x.double() - y.double()).square().flatten(1).mean(dim=1)
+    return (double(x) - double(y)).square().flatten(1).mean(dim=1)
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dynaxx.errors import UsageError
 from dynaxx.metrics.interval import Estimate
+from dynaxx.signal.device import double
 
 SIZES = 5
 GROUPS = 10
@@ -14,16 +15,16 @@ GROUPS = 10
 
 def frechet_of(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
     """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))` of two Gaussians (Dowson and Landau 1982)."""
-    root = _root(covariance_a.double())
-    cross = torch.linalg.eigvalsh(root @ covariance_b.double() @ root).clamp(min=0).sqrt().sum()
-    means = (mean_a.double() - mean_b.double()).square().sum()
-    return float(means + covariance_a.double().trace() + covariance_b.double().trace() - 2 * cross)
+    root = _root(double(covariance_a))
+    cross = torch.linalg.eigvalsh(root @ double(covariance_b) @ root).clamp(min=0).sqrt().sum()
+    means = (double(mean_a) - double(mean_b)).square().sum()
+    return float(means + double(covariance_a).trace() + double(covariance_b).trace() - 2 * cross)
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
     """The Frechet distance of two sets of features `(n, D)` as FID has it: too large by about a constant over n."""
     _check(a, b)
-    a, b = a.double(), b.double()
+    a, b = double(a), double(b)
     centred_a, centred_b = a - a.mean(dim=0), b - b.mean(dim=0)
     if a.shape[1] < len(a):
         return frechet_of(a.mean(dim=0), centred_a.T.cov(), b.mean(dim=0), centred_b.T.cov())
@@ -59,7 +60,7 @@ def principal(reference: Tensor, count: int) -> Tensor:
 
     They belong to the reference: `features @ principal(reference, 16)` for it and for all that is held against it.
     """
-    centred = reference.double() - reference.double().mean(dim=0)
+    centred = double(reference) - double(reference).mean(dim=0)
     _, values, directions = torch.linalg.svd(centred, full_matrices=False)
     count = min(count, int((values > 1e-9 * values[0]).sum()))
     return directions[:count].T / values[:count] * (len(reference) - 1) ** 0.5

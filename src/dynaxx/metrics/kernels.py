@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double
 
 
 class Kernel(Protocol):
@@ -27,7 +28,7 @@ class Polynomial:
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """Compare all pairs."""
-        return (a.double() @ b.double().T / a.shape[1] + 1) ** self.degree
+        return (double(a) @ double(b).T / a.shape[1] + 1) ** self.degree
 
 
 @final
@@ -37,7 +38,7 @@ class Linear:
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """Compare all pairs."""
-        return a.double() @ b.double().T
+        return double(a) @ double(b).T
 
 
 @final
@@ -76,6 +77,6 @@ class Gaussian:
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """`|a_i - b_j|^2`, float64 `(n, m)`, never below 0."""
-    a, b = a.double(), b.double()
+    a, b = double(a), double(b)
     squares = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1)[None, :]
     return (squares - 2 * a @ b.T).clamp(min=0)

@@ -8,6 +8,7 @@ from torch import Tensor
 from dynaxx.errors import UsageError
 from dynaxx.metrics.interval import CONFIDENCE, Estimate, Interval
 from dynaxx.metrics.ratio import fieller
+from dynaxx.signal.device import double
 
 
 def mean_of(values: Tensor) -> Estimate:
@@ -19,7 +20,7 @@ def mean_of(values: Tensor) -> Estimate:
 def mean_difference(a: Tensor, b: Tensor) -> Estimate:
     """The mean of `a_i - b_i`, with the variance of the differences: what both share cancels."""
     _paired(a, b)
-    return mean_of(a.double() - b.double())
+    return mean_of(double(a) - double(b))
 
 
 def ratio_of_means(top: Tensor, bottom: Tensor, confidence: float = CONFIDENCE) -> Interval:
@@ -36,7 +37,7 @@ def _numbers(values: Tensor) -> Tensor:
     if values.ndim != 1 or len(values) < 2:
         got = f"expects a number for each of at least 2 samples, but got shape {tuple(values.shape)}."
         raise UsageError("mean", got, "Measure more samples.")
-    return values.double()
+    return double(values)
 
 
 def _paired(a: Tensor, b: Tensor) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dynaxx.errors import UsageError
 from dynaxx.metrics.interval import CONFIDENCE, Estimate, Interval
+from dynaxx.signal.device import double
 
 LEAST = 4
 """The variance is estimated from quadruples of different samples."""
@@ -33,7 +34,7 @@ class Pairwise:
         if self.h.shape != (n, n) or n < LEAST:
             shape = tuple(self.h.shape)
             raise UsageError("pairwise", f"expects (n, n) with n of at least {LEAST}, but got {shape}.")
-        object.__setattr__(self, "h", self.h.double().clone().fill_diagonal_(0.0))
+        object.__setattr__(self, "h", double(self.h).clone().fill_diagonal_(0.0))
 
     @property
     def n(self) -> int:

@@ -14,6 +14,7 @@ from dynaxx.metrics.kernels import Linear
 from dynaxx.metrics.mmd import mmd2
 from dynaxx.metrics.pairwise import Pairwise
 from dynaxx.signal.bands import band_masks, mode_power, radial_frequency
+from dynaxx.signal.device import double
 
 BANDS = 8
 
@@ -44,7 +45,7 @@ def band_power(x: Tensor, edges: Sequence[float]) -> Tensor:
 
     White noise of std s has s^2 in every band.
     """
-    return mode_power(x.double(), edges).mean(dim=1)
+    return mode_power(double(x), edges).mean(dim=1)
 
 
 def log_ratio(x: Tensor, reference: Tensor, edges: Sequence[float]) -> list[Estimate]:

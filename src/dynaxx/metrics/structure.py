@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dynaxx.errors import UsageError
 from dynaxx.metrics.fidelity import RANGE, check_pair
+from dynaxx.signal.device import double
 from dynaxx.signal.resample import along
 
 WINDOW, WIDTH = 11, 1.5
@@ -21,7 +22,7 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     inside and over channels. An axis shorter than 11 has the largest odd window that fits.
     """
     check_pair(x, y)
-    luminance, contrast = _parts(x.double(), y.double())
+    luminance, contrast = _parts(double(x), double(y))
     return (luminance * contrast).flatten(1).mean(dim=1)
 
 
@@ -37,8 +38,8 @@ def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
     check_pair(x, y)
     if min(x.shape[2:]) < WINDOW:
         raise UsageError("ms_ssim", f"expects at least {WINDOW} sites an axis, but got {tuple(x.shape[2:])}.")
+    x, y, terms = double(x), double(y), []
     weights = torch.tensor(SCALES[: scales(min(x.shape[2:]))], dtype=torch.float64, device=x.device)
-    x, y, terms = x.double(), y.double(), []
     for scale in range(len(weights)):
         luminance, contrast = _parts(x, y)
         last = scale == len(weights) - 1

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double
 
 CUTOFF = 0.5
 
@@ -17,8 +18,8 @@ def temporal_power(x: Tensor, cutoff: float = CUTOFF) -> Tensor:
     """
     _check(x)
     frames = x.shape[2]
-    power = torch.fft.fft(x.double(), dim=2).abs().square() / frames**2
-    fast = 2 * torch.fft.fftfreq(frames, dtype=torch.float64, device=x.device).abs() >= cutoff
+    power = torch.fft.fft(double(x), dim=2).abs().square() / frames**2
+    fast = 2 * torch.fft.fftfreq(frames, dtype=torch.float64, device=power.device).abs() >= cutoff
     return _frames(power)[..., fast].sum(dim=2).mean(dim=1)
 
 
@@ -28,7 +29,7 @@ def flicker(x: Tensor) -> Tensor:
     `(m_(t-1) - 2 m_t + m_(t+1)) / 2` of the frames' means m: a steady drift of brightness is no flicker.
     """
     _check(x)
-    means = _frames(x.double())
+    means = _frames(double(x))
     return (means.diff(n=2, dim=2) / 2).square().mean(dim=(1, 2)).sqrt()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dynaxx.signal.device import double
 from dynaxx.signal.resample import along
 
 WINDOW = 5
@@ -15,17 +16,19 @@ def sharpness(x: Tensor) -> Tensor:
 
     The Laplacian is the sum of second differences over the axes, inside the signal only.
     """
-    laplacian = torch.zeros((), dtype=torch.float64, device=x.device)
+    x = double(x)
+    laplacian = x.new_zeros(())
     for dim in range(2, x.ndim):
-        laplacian = laplacian + _inside(x.double().diff(n=2, dim=dim), x, dim)
+        laplacian = laplacian + _inside(x.diff(n=2, dim=dim), x, dim)
     return laplacian.flatten(2).var(dim=2, correction=0).mean(dim=1)
 
 
 def local_variance(x: Tensor, window: int = WINDOW) -> Tensor:
     """The variance within windows of `window` sites an axis, the mean over windows and channels: float64 `(B,)`."""
-    mean, square = x.double(), x.double().square()
+    mean = double(x)
+    square = mean.square()
     for dim in range(2, x.ndim):
-        box = _box(x.shape[dim], window).to(x.device)
+        box = _box(x.shape[dim], window).to(mean.device)
         mean, square = along(mean, dim, box), along(square, dim, box)
     return (square - mean**2).clamp(min=0).flatten(1).mean(dim=1)
 

@@ -47,7 +47,7 @@ class Table:
         return self.fall[left] + (place - left) * (self.fall[left + 1] - self.fall[left])
 
     def _tensor_at(self, t: Tensor) -> Tensor:
-        table = _as_tensor(self.fall).to(t)
+        table = _as_tensor(self.fall).to(t.dtype).to(t.device)
         place = t * (len(self.fall) - 1)
         left = place.long().clamp(0, len(self.fall) - 2)
         return torch.lerp(table[left], table[left + 1], place - left)

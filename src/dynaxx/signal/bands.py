@@ -12,13 +12,18 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double_on
 
 
 def radial_frequency(size: Sequence[int], *, device: torch.device | None = None) -> Tensor:
-    """The frequency of every mode of `fftn` as a share of Nyquist, float64 of shape `size`."""
-    square = torch.zeros(tuple(size), dtype=torch.float64, device=device)
+    """The frequency of every mode of `fftn` as a share of Nyquist, float64 of shape `size`.
+
+    It lies on the CPU where the device has no float64.
+    """
+    where = None if device is None else double_on(device)
+    square = torch.zeros(tuple(size), dtype=torch.float64, device=where)
     for axis, n in enumerate(size):
-        k = 2 * torch.fft.fftfreq(n, dtype=torch.float64, device=device)
+        k = 2 * torch.fft.fftfreq(n, dtype=torch.float64, device=where)
         square = square + (k**2).reshape([-1 if i == axis else 1 for i in range(len(size))])
     return square.sqrt()
 
@@ -30,8 +35,9 @@ def band_masks(size: Sequence[int], edges: Sequence[float], *, device: torch.dev
     """
     if any(not a < b for a, b in zip([-1.0, *edges], edges, strict=False)):
         raise UsageError("edges", f"must rise, but got {tuple(edges)}.")
-    at = torch.tensor(list(edges), dtype=torch.float64, device=device)
-    band = torch.bucketize(radial_frequency(size, device=device), at, right=True)
+    frequency = radial_frequency(size, device=device)
+    at = torch.tensor(list(edges), dtype=torch.float64, device=frequency.device)
+    band = torch.bucketize(frequency, at, right=True).to(device)
     return torch.stack([band == i for i in range(len(edges) + 1)])
 
 

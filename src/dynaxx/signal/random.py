@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.device import double_on
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -113,10 +114,13 @@ class Draws:
     ) -> Tensor:
         """Standard normal numbers: Box-Muller in float64 on word pairs, rounded to `dtype` once; |z| < 6.67.
 
-        The words are the same on every device; their logarithm and cosine may differ in the last float64 bit.
+        The words are the same on every device; their logarithm and cosine may differ in the last float64 bit. What a
+        device without float64 is to have is drawn on the CPU.
         """
-        w0, w1, w2, w3 = self._words(purpose, shape, draw, device)
-        return self._shaped(torch.stack((*_box_muller(w0, w1, dtype), *_box_muller(w2, w3, dtype)), dim=-1), shape)
+        target = torch.get_default_device() if device is None else torch.device(device)
+        w0, w1, w2, w3 = self._words(purpose, shape, draw, double_on(target))
+        drawn = torch.stack((*_box_muller(w0, w1, dtype), *_box_muller(w2, w3, dtype)), dim=-1)
+        return self._shaped(drawn, shape).to(target)
 
     def _words(
         self, purpose: str, shape: tuple[int, ...], draw: int, device: torch.device | str | None

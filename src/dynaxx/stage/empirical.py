@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dynaxx.noise.denoiser import Condition, Input
 from dynaxx.noise.level import Level
+from dynaxx.signal.device import double
 from dynaxx.spec.data import EmojiData, FieldsData, FolderData
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DenoisingStage, EmpiricalStage
@@ -59,13 +60,14 @@ class EmpiricalDenoiser:
             )
         else:
             value, stored = given.source, self.library.seen(low, device, blur_std=width)
-        noise = given.alpha * (torch.as_tensor(given.std, dtype=torch.float64) ** 2 + self.spec.floor**2).sqrt()
+        alpha = _wide(given.alpha)
+        noise = alpha * (_wide(given.std) ** 2 + self.spec.floor**2).sqrt()
         copies = value.split(self.grid.channels, dim=1)  # a concat merge brings several
-        return torch.stack([log_likelihood(copy, stored, given.alpha, noise) for copy in copies]).sum(0)
+        return torch.stack([log_likelihood(copy, stored, alpha, noise) for copy in copies]).sum(0)
 
     def _mean(self, logits: Tensor, like: Tensor) -> Tensor:
         stored = self.library.at(self.grid.size, like.device)
-        return (logits.softmax(dim=1) @ stored.x).to(like.dtype).reshape(like.shape)
+        return (logits.softmax(dim=1) @ stored.x).to(like.dtype).to(like.device).reshape(like.shape)
 
 
 def log_likelihood(y: Tensor, stored: Stored, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
@@ -73,9 +75,13 @@ def log_likelihood(y: Tensor, stored: Stored, alpha: float | Tensor, sigma: floa
 
     alpha and sigma are numbers, or `(B, 1, ...)` where each sample has its own level.
     """
-    alpha, sigma = (torch.as_tensor(v, dtype=torch.float64, device=y.device).reshape(-1, 1) for v in (alpha, sigma))
-    cross = y.flatten(1).double() @ stored.x.T
+    alpha, sigma = (_wide(v).to(stored.x.device).reshape(-1, 1) for v in (alpha, sigma))
+    cross = double(y.flatten(1)) @ stored.x.T
     return (alpha * cross - alpha**2 * stored.square / 2) / (sigma**2).clamp_min(1e-12)
+
+
+def _wide(value: float | Tensor) -> Tensor:
+    return double(value) if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
 
 
 @final

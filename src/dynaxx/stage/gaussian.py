@@ -102,7 +102,7 @@ class GaussianDenoiser:
         size, source = self.grid.size, tuple(given.source.shape[2:])
         key = (source, like.dtype, like.device)
         if key not in self._cache:
-            self._cache[key] = in_band(size, coarser(source, size)).to(like.device, like.dtype)
+            self._cache[key] = in_band(size, coarser(source, size)).to(like.dtype).to(like.device)
         band = self._cache[key]
         spread = self.grid.sites / given.source[0, 0].numel() if given.noise_at == "low" else 1.0
         for x in given.x.split(self.grid.channels, dim=1):  # a concat merge brings several copies
@@ -113,7 +113,7 @@ class GaussianDenoiser:
     def _power(self, like: Tensor) -> Tensor:
         key = ("power", like.dtype, like.device)
         if key not in self._cache:
-            self._cache[key] = spectrum(self.spec, self.grid.size).to(like.device, like.dtype)
+            self._cache[key] = spectrum(self.spec, self.grid.size).to(like.dtype).to(like.device)
         return self._cache[key]
 
     def _modes(self, x: Tensor) -> Tensor:

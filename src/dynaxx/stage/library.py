@@ -18,6 +18,7 @@ from dynaxx.data.open import open_data
 from dynaxx.data.sample import Sample
 from dynaxx.errors import DataError, SpecError, UsageError
 from dynaxx.signal.blur import blur
+from dynaxx.signal.device import double_on
 from dynaxx.signal.resample import resample
 from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import EmpiricalStage
@@ -30,7 +31,10 @@ SIGNALS = "signals.safetensors"
 @final
 @dataclass(frozen=True)
 class Stored:
-    """The signals on one grid as rows `x (N, C * sites)` in float64, and their squared lengths `(N,)`."""
+    """The signals on one grid as rows `x (N, C * sites)` in float64, and their squared lengths `(N,)`.
+
+    They lie on the CPU where the device has no float64.
+    """
 
     x: Tensor
     square: Tensor
@@ -105,7 +109,7 @@ class Library:
         key = (low, device, blur_std, size, kernel)
         if key not in self._at:
             shown = blur(self.signals(low), blur_std)
-            self._at[key] = Stored.of((shown if size is None else resample(shown, size, kernel)).to(device))
+            self._at[key] = Stored.of((shown if size is None else resample(shown, size, kernel)).to(double_on(device)))
         return self._at[key]
 
     def log_prior(self, prompts: Sequence[str], sharpness: float, device: torch.device | None = None) -> Tensor:
@@ -117,7 +121,7 @@ class Library:
         for prompt in set(prompts) - set(self._prior):
             self._prior[prompt] = self._fit(prompt)
         fits = torch.stack([self._prior[prompt] for prompt in prompts])
-        return (sharpness * fits).log_softmax(dim=1).to(device or "cpu")
+        return (sharpness * fits).log_softmax(dim=1).to("cpu" if device is None else double_on(device))
 
     def _fit(self, prompt: str) -> Tensor:
         fit = match(prompt, self.samples) if prompt else torch.zeros(len(self))
@@ -128,7 +132,7 @@ class Library:
 
     def to(self, device: torch.device) -> None:
         """Forget what was made ready for other devices."""
-        self._at = {key: stored for key, stored in self._at.items() if stored.x.device == device}
+        self._at = {key: stored for key, stored in self._at.items() if stored.x.device == double_on(device)}
 
 
 @final

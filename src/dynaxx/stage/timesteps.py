@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from dynaxx.signal.device import double, has_float64
 from dynaxx.spec.network import TimestepsSpec
 
 FLOW_STEPS = 1000.0
@@ -18,21 +19,27 @@ FLOW_STEPS = 1000.0
 def timesteps_of(spec: TimestepsSpec) -> Callable[[Tensor], Tensor]:
     """From `told` levels in [0, 1] (2 / pi atan std) to timesteps, read between the table's entries in ln std."""
     if spec.kind == "flow":
-        return lambda level: FLOW_STEPS * _std(level) / (1 + _std(level))
+        return _flow
     on = lru_cache(_log_stds(spec).to)  # copied to a device once: a copy from step to step would wait for it
 
     def timestep(level: Tensor) -> Tensor:
-        table = on(level.device)
         log = _std(level).log()
+        table = on(log.device)
         left = (torch.searchsorted(table, log, right=True) - 1).clamp(0, len(table) - 2)
         share = (log - table[left]) / (table[left + 1] - table[left])
-        return (left + share).clamp(0, len(table) - 1).to(level.dtype)
+        return (left + share).clamp(0, len(table) - 1).to(level.dtype).to(level.device)
 
     return timestep
 
 
+def _flow(level: Tensor) -> Tensor:
+    std = _std(level)
+    found = FLOW_STEPS * std / (1 + std)
+    return found if has_float64(level.device) else found.to(level.dtype).to(level.device)
+
+
 def _std(level: Tensor) -> Tensor:
-    return torch.tan(level.double() * (math.pi / 2)).clamp(1e-8, 1e8)
+    return torch.tan(double(level) * (math.pi / 2)).clamp(1e-8, 1e8)
 
 
 def _log_stds(spec: TimestepsSpec) -> Tensor:

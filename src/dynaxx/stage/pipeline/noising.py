@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynaxx.signal.device import double
+
 NOISING = ("low_res_scheduler", "image_noising_scheduler")
 """What pipelines call the scheduler that puts noise on their low input."""
 
@@ -42,7 +44,7 @@ def std_put_on(x: Tensor, noise: Tensor, noised: Tensor) -> float | None:
 
     None where that says nothing, as beside an input of zeros: to listen must not stop a run.
     """
-    parts = torch.stack([x.flatten(), noise.flatten()]).double()
-    found, wrong = torch.linalg.solve_ex(parts @ parts.T, parts @ noised.flatten().double())
+    parts = double(torch.stack([x.flatten(), noise.flatten()]))
+    found, wrong = torch.linalg.solve_ex(parts @ parts.T, parts @ double(noised.flatten()))
     alpha, sigma = found.tolist()
     return None if int(wrong) or not alpha else float(sigma / alpha)
