@@ -16,6 +16,7 @@ from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import RunError
 from dynaxx.spec.files import parse
+from dynaxx.stage.faults import device_errors
 from dynaxx.stage.memory import ran_out
 from dynaxx.stage.pipeline.refused import refusals
 
@@ -52,6 +53,30 @@ def test_a_kernel_that_is_missing_is_the_devices(tmp_path: Path, what: str) -> N
 
 def accelerator(said: str) -> Exception:
     return getattr(torch, "AcceleratorError", RuntimeError)(said)  # type: ignore[no-any-return]
+
+
+LACKING: list[Exception] = [
+    NotImplementedError(
+        "The operator 'aten::x' is not currently implemented for the MPS device. To fall back, set it."
+    ),
+    TypeError(
+        "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64. Use float32."
+    ),
+]
+"""As torch 2.13 says it."""
+
+
+@pytest.mark.parametrize("error", LACKING, ids=lambda error: str(error)[:24])
+def test_what_a_device_lacks_is_the_devices(error: Exception) -> None:
+    says = r"stage 'base': device mps:0 has no kernel for it \(.*`dtype: float32`"
+    with pytest.raises(RunError, match=says) as found, device_errors("base", torch.device("mps:0")):
+        raise error
+    assert found.value.__cause__ is error
+
+
+def test_a_mistake_of_types_stays_one() -> None:
+    with pytest.raises(TypeError, match="got an unexpected keyword"), device_errors("base", "cpu"):
+        Runtime(batch=3)  # type: ignore[call-arg]
 
 
 FAILED: list[Exception] = [
@@ -109,6 +134,7 @@ def _raise(error: Exception) -> None:
         RuntimeError("GET was unable to find an engine to execute this computation"),
         RuntimeError("Triton Error [CUDA]: out of memory"),
         RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB, max allowed: 9.07 GB)."),
+        RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
     ],
     ids=str,
 )  # fmt: skip

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import torch
 
-WORDS = ("DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED", "unable to find an engine")
+WORDS = (
+    "DefaultCPUAllocator", "out of memory", "_STATUS_ALLOC_FAILED", "unable to find an engine",
+    "ERROR_OUT_OF_DEVICE_MEMORY",
+)  # fmt: skip
 """What is said by those that take memory past torch's own allocator, or know torch's error only in words.
 
 The system's, drivers ("CUDA error: out of memory", "Triton Error [CUDA]: out of memory", "MPS backend out of memory"),
-cuBLAS and cuDNN, which finds no engine where there is no room for the workspace of any.
+cuBLAS and cuDNN, which finds no engine where there is no room for the workspace of any, and Intel's Level Zero.
 """
 
 
