@@ -86,7 +86,7 @@ def test_on_several_devices(capsys: Capture, cascade: str, tmp_path: Path) -> No
     assert "(by what they took when tried)" in said
     refused = refuse(capsys, cascade, "--devices", "cpu:0,nowhere", "--out", apart)
     assert refused[0] == 2
-    assert "'nowhere' cannot be used" in refused[1]
+    assert "'nowhere' is no device" in refused[1]
 
 
 def test_from_a_stage(capsys: Capture, cascade: str, tmp_path: Path) -> None:

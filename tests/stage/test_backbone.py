@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from dynaxx.errors import SpecError
 from dynaxx.spec.condition import ConditionSpec, LabelSpec, TextSpec
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.network import DiffusersNetworkSpec, UNetSpec
-from dynaxx.stage.backbone import adapt, make_network
+from dynaxx.stage.backbone import Adapted, make_network
 from dynaxx.stage.condition import encode
 
 NONE, LABEL, TEXT = (
@@ -74,7 +76,7 @@ def test_networks_answer_on_the_grid_and_hear_level_and_condition(
     network = make_network(spec, grid=grid, in_channels=5, told=0, condition=asked).eval()
     for parameter in network.parameters():
         parameter.add_(0.2 * torch.randn_like(parameter))
-    call, x = adapt(network), torch.randn(2, 5, *grid.size)
+    call, x = Adapted(network), torch.randn(2, 5, *grid.size)
     given = encode(
         asked, prompts=["a cat", "dogs"] if asked.text else None, labels=[1, 2] if asked.label else None, count=2
     )
@@ -89,7 +91,7 @@ def test_networks_answer_on_the_grid_and_hear_level_and_condition(
 def test_the_adapter_passes_on_a_timestep_of_1000_levels() -> None:
     network = make_network(UNET2D, grid=PICTURE, in_channels=2, told=0, condition=NONE).eval()
     x = torch.randn(2, 2, 8, 8)
-    ours = adapt(network)(x, torch.tensor([0.25, 0.5]), None, encode(NONE, count=2))
+    ours = Adapted(network)(x, torch.tensor([0.25, 0.5]), None, encode(NONE, count=2))
     torch.testing.assert_close(ours, network(x, torch.tensor([250, 500])).sample)
 
 
@@ -116,3 +118,19 @@ def test_the_adapter_passes_on_a_timestep_of_1000_levels() -> None:
 def test_what_cannot_work_is_refused(spec: object, grid: Grid, told: int, asked: ConditionSpec, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         make_network(spec, grid=grid, in_channels=5, told=told, condition=asked)
+
+
+@pytest.mark.parametrize(
+    "spec", [UNetSpec(width=8, mults=(1, 2), attention=(1,), blocks=1), UNET2D], ids=["ours", "foreign"]
+)
+def test_a_replica_works_with_weights_of_its_own(spec: UNetSpec | DiffusersNetworkSpec) -> None:
+    network = make_network(spec, grid=PICTURE, in_channels=2, told=0, condition=NONE)
+    held = {"network": network, "call": Adapted(network, spec)}
+    replica = deepcopy(held)
+    x, level, nothing = torch.randn(1, 2, 8, 8), torch.tensor([0.5]), encode(NONE, count=1)
+    before = held["call"](x, level, None, nothing)
+    assert torch.equal(replica["call"](x, level, None, nothing), before)
+    for weights in replica["network"].parameters():
+        weights.data.zero_()
+    assert torch.equal(held["call"](x, level, None, nothing), before)
+    assert not replica["call"](x, level, None, nothing).any()

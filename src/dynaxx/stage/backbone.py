@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, final
 
 from torch import Tensor, nn
 
@@ -26,20 +28,26 @@ def make_network(spec: NetworkSpec, *, grid: Grid, in_channels: int, told: int, 
     return make_foreign(spec, grid, in_channels, told, condition)
 
 
-def adapt(network: nn.Module, spec: NetworkSpec | None = None) -> Backbone:
-    """The network, ours or diffusers', behind the one call signature; it works in the dtype of its own weights.
+@final
+class Adapted:
+    """A network, ours or diffusers', behind the one call signature; it works in the dtype of its own weights.
 
-    `spec` says by which table a pretrained one is told levels.
+    `spec` says by which table a pretrained one is told levels. A deep copy works with the network's copy.
     """
-    from dynaxx.stage.unet import CascadeUNet
 
-    timesteps = spec.timesteps if isinstance(spec, DiffusersNetworkSpec) else None
-    call = _own_call(network) if isinstance(network, CascadeUNet) else foreign_call(network, timesteps)
+    def __init__(self, network: nn.Module, spec: NetworkSpec | None = None) -> None:
+        from dynaxx.stage.unet import CascadeUNet
 
-    def in_its_dtype(x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
-        return call(x.to(next(network.parameters()).dtype), level, told, condition).to(x.dtype)
+        self._network, self._spec = network, spec
+        timesteps = spec.timesteps if isinstance(spec, DiffusersNetworkSpec) else None
+        self._call = _own_call(network) if isinstance(network, CascadeUNet) else foreign_call(network, timesteps)
 
-    return in_its_dtype
+    def __call__(self, x: Tensor, level: Tensor, told: Tensor | None, condition: Condition) -> Tensor:
+        """The network's answer, in the dtype of x."""
+        return self._call(x.to(next(self._network.parameters()).dtype), level, told, condition).to(x.dtype)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Adapted:
+        return Adapted(deepcopy(self._network, memo), self._spec)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from dynaxx.noise.told import told
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import DiffusionStage
 from dynaxx.spec.training import LossSpec
-from dynaxx.stage.backbone import adapt, evaluating
+from dynaxx.stage.backbone import Adapted, evaluating
 from dynaxx.stage.beside import Beside, per_sample
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.denoise import run_denoiser, without_low
@@ -67,7 +67,7 @@ class Diffusion:
     def __init__(self, spec: DiffusionStage, network: nn.Module, grid: Grid) -> None:
         self.spec, self.network, self.grid = spec, network, grid
         self.process = make_process(spec.process, grid)
-        self.denoiser = NetworkDenoiser(spec, self.process, adapt(network, spec.network), Beside.of(spec))
+        self.denoiser = NetworkDenoiser(spec, self.process, Adapted(network, spec.network), Beside.of(spec))
 
     @torch.no_grad()
     def run(self, request: Request) -> Tensor:

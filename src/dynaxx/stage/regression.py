@@ -13,7 +13,7 @@ from dynaxx.errors import SpecError
 from dynaxx.noise.denoiser import Input
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.stage import RegressionStage
-from dynaxx.stage.backbone import adapt, evaluating
+from dynaxx.stage.backbone import Adapted, evaluating
 from dynaxx.stage.beside import Beside
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import Request
@@ -26,7 +26,7 @@ class Regression:
 
     def __init__(self, spec: RegressionStage, network: nn.Module, grid: Grid) -> None:
         self.spec, self.network, self.grid = spec, network, grid
-        self.beside, self._backbone = Beside.of(spec), adapt(network)
+        self.beside, self._backbone = Beside.of(spec), Adapted(network)
         if not self.beside.names:
             fix = "Give it `from: ...`."
             raise SpecError(f"stage {spec.name!r}", "is a regression without an input to start from.", fix)
