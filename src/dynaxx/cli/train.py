@@ -46,7 +46,7 @@ def train(
     report_to: Annotated[
         Literal["tensorboard", "trackio"] | None, typer.Option(help="An experiment tracker beside log.jsonl.")
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda, ...")] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda, xpu, mps, ...")] = None,
     as_json: Json = False,
 ) -> Answer:
     """Train a cascade into a folder. The same command again goes on where it was stopped."""

@@ -14,6 +14,7 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.engine.spread import run_spread
 from dynaxx.plan.events import Event, codecs_of, events
 from dynaxx.plan.placement import choose
+from dynaxx.signal.device import working_on
 from dynaxx.spec.graph import Node
 from dynaxx.stage.mapped import hand_back_early
 
@@ -33,7 +34,7 @@ def carry_out(
         RunError: if the memory does not do, or a stage fails.
     """
     devices = [runtime.on, *map(torch.device, runtime.devices)]
-    with torch.no_grad(), out_of_memory(), capped(devices, runtime.memory_cap):
+    with torch.no_grad(), out_of_memory(), capped(devices, runtime.memory_cap), working_on(runtime.on):
         if crew is not None:
             _side_by_side(run, chosen, crew, shown)
         else:

@@ -23,7 +23,7 @@ class Runtime:
     """How a cascade runs; none of it changes a sample by more than rounding, but for `size`.
 
     Args:
-        device: `cpu`, `cuda`, `cuda:1`, ...; a GPU is taken where there is one.
+        device: `cpu`, `cuda`, `cuda:1`, `xpu`, `mps`, ...; an accelerator is taken where there is one, whoever made it.
         dtype: of the state.
         batch_size: the most samples that pass a stage at once; halved for a node whose memory does not do.
         probe: whether each node's own best batch size is looked for: doubled from 1 while samples get faster.

@@ -64,23 +64,20 @@ def reset_peak(device: torch.device) -> None:
 
 @contextmanager
 def held_to(device: torch.device, cap_bytes: int) -> Iterator[None]:
-    """Let an accelerator give out no more than the cap, and after that as much as before; others cannot be held."""
+    """Let an accelerator give out no more than the cap, and then as much as it does usually; others cannot be held."""
     total, hold = total_bytes(device), getattr(module_of(device), "set_per_process_memory_fraction", None)
     if total is None or hold is None:
         yield
         return
-    before = _share(device)
     hold(min(1.0, cap_bytes / total), *of(device))
     try:
         yield
     finally:
-        hold(before, *of(device))
+        hold(_usual_share(device), *of(device))
 
 
-def _share(device: torch.device) -> float:
-    """The share of an accelerator's memory that this process may take."""
-    if (found := asked(device, "get_per_process_memory_fraction", device)) is not None:
-        return float(found)
+def _usual_share(device: torch.device) -> float:
+    """The share of an accelerator's memory that a process may take."""
     try:
         return float(os.environ[SHARE_SAID[device.type]])
     except (KeyError, ValueError):

@@ -74,7 +74,7 @@ def train(
         data: any dataset, in place of the one that the cascade names.
         root: where relative paths in the spec start.
         stages: train these only.
-        device: `cpu`, `cuda`, ...; a GPU is taken where there is one.
+        device: `cpu`, `cuda`, `xpu`, `mps`, ...; an accelerator is taken where there is one.
         every: how often to log, to save, to draw pictures.
         report_to: an experiment tracker beside `log.jsonl`.
         on_step: called with every step.

@@ -44,5 +44,5 @@ def clock_for(device: str) -> tuple[Clock | None, str]:
     place = device_of(device)
     if apart(place) and str(place) not in accelerators():
         return None, f"there is no {device} here: name a known one (--device h100-sxm)"
-    found = calibrated(place)
-    return (found, "calibrated on this machine") if found else (None, "not calibrated: dynaxx plan --calibrate")
+    found, named = calibrated(place), f" --device {device}" if apart(place) else ""
+    return (found, "calibrated on this machine") if found else (None, f"not calibrated: dynaxx plan --calibrate{named}")
