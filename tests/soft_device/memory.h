@@ -79,6 +79,7 @@ void release(void* data) {
 at::DataPtr take(int device, size_t asked, Device shown) {
   Lock lock(guard);
   size_t bytes = (asked + UNIT - 1) / UNIT * UNIT;
+  TORCH_CHECK(device < 0 || available, "No device of type ", c10::DeviceTypeName(TYPE, true), " is here.");
   if (!bytes) return {nullptr, nullptr, &release, shown};
   if (device >= 0) {
     auto& has = counts[device];

@@ -43,6 +43,7 @@ class Soft(ModuleType):
     def begin(self) -> None:
         """Two whole devices for who asks for one."""
         self.show(True)
+        self.empty_cache()
         for i in range(COUNT):
             self._fraction[i] = 1.0
             self.set_total_memory(GIB, i)
