@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from dynaxx.errors import SpecError
+from dynaxx.stage.pipeline.calm import calm_diffusers
 
 
 def bare_network(config: Mapping[str, Any], place: str, library: str = "diffusers") -> nn.Module:
@@ -61,8 +62,7 @@ def bare_part(kind: Sequence[str], config: Mapping[str, Any], place: str) -> nn.
 
 def known(name: str, library: str = "diffusers") -> Any:
     """A class of diffusers, or of one kind of its pipelines, as their indices name it; None where there is none."""
-    import diffusers
-
+    diffusers = calm_diffusers()
     return getattr(diffusers, name, None) or getattr(getattr(diffusers.pipelines, library, None), name, None)
 
 
@@ -83,8 +83,6 @@ def _is_network(found: Any) -> bool:
 
 def call_default(pipeline: str, argument: str) -> Any:
     """What a pipeline's call takes where an argument is left out; None where it has none of that name."""
-    import diffusers
-
-    found: Any = getattr(diffusers, pipeline, None)
+    found: Any = getattr(calm_diffusers(), pipeline, None)
     said = None if found is None else inspect.signature(found.__call__).parameters.get(argument)
     return None if said is None or said.default is inspect.Parameter.empty else said.default

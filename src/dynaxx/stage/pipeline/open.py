@@ -5,16 +5,22 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.torch_version import TorchVersion
 
 from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.facts import INDEX, folder_of
 from dynaxx.spec.problem import did_you_mean
 from dynaxx.spec.stage import AdapterSpec, PipelineStage
 from dynaxx.stage.pipeline.cache import keep_answers
+from dynaxx.stage.pipeline.calm import calm_diffusers, without_bars
+
+RENAMED = TorchVersion("0.42.1")
+"""From this diffusers on `torch_dtype` is warned of."""
 
 
 def open_pipeline(
@@ -31,11 +37,13 @@ def open_pipeline(
     """
     where = f"stage {spec.name!r}"
     found = pipeline_class(_own_class(spec, root), spec)
+    given = {**_left_out(spec, found, root), **(have or {}), _number_format(): dtype_of(spec)}
     try:
-        pipe = found.from_pretrained(
-            place_of(spec.load, root), torch_dtype=dtype_of(spec), variant=spec.variant, use_safetensors=True,
-            local_files_only=not allow_download, **{**_left_out(spec, found, root), **(have or {})},
-        )  # fmt: skip
+        with nullcontext() if allow_download else without_bars():
+            pipe = found.from_pretrained(
+                place_of(spec.load, root), variant=spec.variant, use_safetensors=True,
+                local_files_only=not allow_download, **given,
+            )  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         fix = "Name a folder that diffusers wrote (`load`), with safetensors, or allow downloads."
         raise RunError(where, f"{spec.load!r} cannot be opened ({_first_line(error)}).", fix) from error
@@ -57,6 +65,13 @@ def _left_out(spec: PipelineStage, found: Any, root: Path | None) -> dict[str, N
     return {name: None for name, part in index.items() if part == [None, None] and name in takes}
 
 
+def _number_format() -> str:
+    """What diffusers calls the number format of weights: by its later name where it knows that one."""
+    import diffusers
+
+    return "dtype" if TorchVersion(diffusers.__version__) >= RENAMED else "torch_dtype"
+
+
 def place_of(load: str, root: Path | None) -> str:
     """A folder beside the cascade file where there is one, else the id as it is."""
     beside = (root or Path()) / load
@@ -73,8 +88,7 @@ def class_name(spec: PipelineStage, folder: Path | None) -> str:
 
 def _own_class(spec: PipelineStage, root: Path | None) -> str:
     """The class to open with: diffusers' one for all opens parts that were left out, where they are optional."""
-    import diffusers
-
+    diffusers = calm_diffusers()
     try:
         name = class_name(spec, folder_of(spec.load, root))
     except ValueError:  # of a damaged index, which the opening itself tells best
@@ -95,9 +109,7 @@ def pipeline_class(name: str, spec: PipelineStage) -> Any:
     Raises:
         SpecError: if diffusers has none of that name.
     """
-    import diffusers
-
-    where = f"stage {spec.name!r}, pipeline"
+    diffusers, where = calm_diffusers(), f"stage {spec.name!r}, pipeline"
     found = getattr(diffusers, name, None)
     if not isinstance(found, type) or not issubclass(found, diffusers.DiffusionPipeline):
         near = did_you_mean(name, [known for known in dir(diffusers) if known.endswith("Pipeline")])
