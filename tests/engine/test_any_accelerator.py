@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 import torch
 from tiny_pipelines import saved
-from torch import Tensor
+from torch import Tensor, nn
 
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import RunError
 from dynaxx.spec.files import parse
+from dynaxx.stage.levers.captured import Call
+from dynaxx.stage.levers.choose import choose
+from dynaxx.stage.levers.table import LEVERS
 from soft_device.module import Soft
 
 NET = {"kind": "unet", "width": 8, "mults": [1, 2], "blocks": 1, "attention": [1]}
@@ -87,6 +90,16 @@ def test_the_machines_accelerator_is_taken_and_draws_the_same(
     close(both.x, due.x)
 
 
+@pytest.mark.parametrize("data", [OURS, FOREIGN, GAUSSIAN], ids=lambda data: data["name"])
+def test_a_walk_never_waits_for_the_accelerator(soft_device: Soft, data: dict[str, Any]) -> None:
+    """From step to step the machine reads nothing back, and copies nothing that it would have to wait for."""
+    live, waits = Cascade.from_spec(parse(data), fresh=True), dict[str, list[int]]()
+    live.sample(num=2, seed=1)
+    live.sample(num=2, seed=1, on_step=lambda name, step: waits.setdefault(name, []).append(soft_device.waits()))
+    assert {name: counts[-1] - counts[0] for name, counts in waits.items()} == dict.fromkeys(waits, 0)
+    assert all(len(counts) > 1 for counts in waits.values())
+
+
 def test_stored_signals_are_compared_in_float64_wherever_it_is(device: Soft) -> None:
     due = (
         Cascade.from_pretrained("emoji-exact", runtime=Runtime(device="cpu")).with_settings(FEW).sample("pizza", num=2)
@@ -111,6 +124,13 @@ def test_more_signals_than_the_device_has_room_for_are_refused_at_once(soft_devi
     soft_device.set_total_memory(2**20, 0)
     with pytest.raises(RunError, match=r"need .* GiB are free\. Ask for fewer samples"):
         live.sample(num=2000)
+
+
+def test_levers_that_need_no_certain_device_are_tried(soft_device: Soft) -> None:
+    network, x = nn.Conv2d(3, 4, 3).to("soft"), torch.randn(1, 3, 8, 8).to("soft")
+    found = choose(network, Call((x,), {}), tuple(LEVERS), moves=False)
+    assert set(found) == {"channels-last", "bfloat16", "float16", "attention-math"}
+    assert {str(weights.device) for weights in network.parameters()} == {"soft:0"}
 
 
 TRAINS = """
