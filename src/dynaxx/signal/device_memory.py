@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,9 @@ def held_to(device: torch.device, cap_bytes: int) -> Iterator[None]:
     if total is None or hold is None:
         yield
         return
-    hold(min(1.0, cap_bytes / total), *of(device))
+    if (asked(device, "memory_reserved", *of(device)) or 0) > cap_bytes:
+        asked(device, "empty_cache")  # memory that nobody uses, and that counts all the same
+    hold(min(1.0, math.nextafter(cap_bytes / total, math.inf)), *of(device))  # the device rounds its share down
     try:
         yield
     finally:
@@ -84,12 +87,12 @@ def _usual_share(device: torch.device) -> float:
         return USUAL_SHARE.get(device.type, 1.0)
 
 
-def page_locked(x: Tensor) -> Tensor:
-    """In page-locked memory, which an accelerator reads by itself; as it is where none can be locked, or read so."""
+def page_locked(count: int) -> Tensor | None:
+    """So many bytes of page-locked memory, which an accelerator reads by itself; None where none can be had, or is."""
     found = accelerator()
-    if found is None or not has_own_memory(torch.device(found)) or x.device.type != "cpu":
-        return x
+    if found is None or not has_own_memory(torch.device(found)):
+        return None
     try:
-        return x.pin_memory()
+        return torch.empty(count, dtype=torch.uint8, pin_memory=True)
     except RuntimeError:
-        return x
+        return None

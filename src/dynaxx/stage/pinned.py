@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from copy import copy, deepcopy
 from typing import Any, final
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from dynaxx.signal.device import aside, has_streams, wait_for
 from dynaxx.signal.device_memory import page_locked
+from dynaxx.stage.packed import Packed, pack
 
 
 @final
@@ -23,17 +26,30 @@ class Pinned:
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         held = {id(x): x for module in modules for x in (*module.parameters(), *module.buffers())}
         self._places = list(held.values())  # tied weights are one place
-        self._master = [page_locked(x.data) for x in self._places]
-        self._coming: list[Tensor] = []
+        self._master = pack([x.data for x in self._places], page_locked)
+        self._coming: Packed | None = None
         self._arrived: Any = None
         self._on: torch.device | None = None
         self._towards: torch.device | None = None
         self.drop()
 
+    def __del__(self) -> None:
+        """A copy that is on its way is there before its memory is another's."""
+        if not sys.is_finalizing() and getattr(self, "_towards", None) is not None:
+            self._leave()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pinned:
+        """A replica's: its modules point to the same master, which nobody writes to."""
+        made = copy(self)
+        made._places = deepcopy(self._places, memo)
+        made._coming = made._arrived = made._towards = None
+        made.drop()
+        return made
+
     @property
     def weights_bytes(self) -> int:
         """What a copy takes."""
-        return sum(x.numel() * x.element_size() for x in self._master)
+        return sum(x.numel() * x.element_size() for x in self._places)
 
     @property
     def on(self) -> torch.device | None:
@@ -50,9 +66,9 @@ class Pinned:
         if device in (self._towards, self._on):
             return
         self._leave()
-        self._towards, self._coming = device, [torch.empty_like(x, device=device) for x in self._master]
-        ahead = has_streams(device)
-        self._arrived = aside(device, lambda: _copy(self._master, self._coming, ahead=ahead))
+        here, ahead = self._master.pieces, has_streams(device)
+        self._towards, self._coming = device, (coming := self._master.on(device))
+        self._arrived = aside(device, lambda: _copy(here, coming.pieces, ahead=ahead))
 
     def finish(self, device: torch.device) -> None:
         """Have the modules work on `device`, once the copy is there."""
@@ -60,8 +76,9 @@ class Pinned:
             return
         self.begin(device)
         self._wait(device)
+        assert self._coming is not None
         self._point(self._coming)
-        self._coming, self._towards, self._on = [], None, device
+        self._coming, self._towards, self._on = None, None, device
 
     def drop(self) -> None:
         """Let go of the copy: the modules point to the master again."""
@@ -71,15 +88,22 @@ class Pinned:
 
     def lay_out(self) -> None:
         """Have the master in the layout and number format of the modules' weights, so that copies of it are as well."""
-        for i, (place, x) in enumerate(zip(self._places, self._master, strict=True)):
-            if place.stride() != x.stride() or place.dtype != x.dtype:
-                self._master[i] = page_locked(torch.empty_like(place.data, device=x.device).copy_(x))
+        held, on = [x.data for x in self._places], self._on
+        if all(
+            x.stride() == y.stride() and x.dtype == y.dtype for x, y in zip(held, self._master.tensors(), strict=True)
+        ):
+            return
+        self._master = pack(held, page_locked)
+        held.clear()  # and with it, where the modules point to the master, what they had before
+        self.drop()
+        if on is not None:
+            self.finish(on)
 
     def _leave(self) -> None:
         """Let go of a copy that is on its way."""
         if self._towards is not None:
             self._wait(self._towards)
-        self._coming, self._towards = [], None
+        self._coming, self._towards = None, None
 
     def _wait(self, device: torch.device) -> None:
         """What is computed from here on comes after the copy."""
@@ -87,8 +111,8 @@ class Pinned:
             wait_for(device, self._arrived)
         self._arrived = None
 
-    def _point(self, tensors: list[Tensor]) -> None:
-        for place, x in zip(self._places, tensors, strict=True):
+    def _point(self, packed: Packed) -> None:
+        for place, x in zip(self._places, packed.tensors(), strict=True):
             place.data = x
 
 

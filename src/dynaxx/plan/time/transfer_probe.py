@@ -70,8 +70,8 @@ def _bring(file: Path, device: torch.device) -> None:
 
 
 def _pinned(device: torch.device) -> float | None:
-    here = page_locked(torch.empty(BYTES, dtype=torch.uint8))
-    if not has_own_memory(device) or not here.is_pinned():
+    here = page_locked(BYTES) if has_own_memory(device) else None
+    if here is None:
         return None
     there = torch.empty_like(here, device=device)
 
