@@ -20,7 +20,6 @@ on its own stream), memory lost to fragments, and time.
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -48,19 +47,10 @@ def soft_device(soft_device_known: Soft) -> Iterator[Soft]:
     try:
         yield soft
     finally:
-        _forget_tables()
         gc.collect()
         left = soft.left()
         soft.end()
     assert not left, left
-
-
-def _forget_tables() -> None:
-    """Have the room of signals forget the small tables that it keeps for each device."""
-    for name in [name for name in sys.modules if name.startswith("dynaxx.signal.")]:
-        for kept in vars(sys.modules[name]).values():
-            if hasattr(kept, "cache_clear"):
-                kept.cache_clear()
 
 
 def load() -> Soft:

@@ -243,16 +243,11 @@ TORCH_LIBRARY(soft_device, m) {
   m.def("seed(int i, int seed) -> ()", [](int64_t i, int64_t seed) { default_generator(i).set_current_seed(seed); });
   m.def("state(int device) -> Tensor", [](int64_t i) { return default_generator(i).get_state(); });
   m.def("set_state(int i, Tensor x) -> ()", [](int64_t i, const Tensor& x) { default_generator(i).set_state(x); });
-  m.def("most(int device, bool anew) -> int", [](int64_t i, bool anew) {
-    Lock lock(guard);
-    if (anew) counts[i].most = counts[i].allocated;
-    return int64_t(counts[i].most);
-  });
   m.def("waits() -> int", [] { return waits.load(); });
-  m.def("give_up() -> int", [] {
+  m.def("pending() -> int", [] {
     Lock lock(guard);
     int64_t found = 0;
-    for (auto& [_, queue] : queues) found += queue.tasks.size(), queue.done = queue.issued, queue.tasks.clear();
+    for (auto& [_, queue] : queues) found += queue.tasks.size();
     return found;
   });
 }

@@ -23,7 +23,7 @@ from dynaxx.noise.denoiser import Input
 from dynaxx.noise.solve.step import Step
 from dynaxx.plan.events import Event
 from dynaxx.plan.tiles import tiles_of
-from dynaxx.signal.device import synchronize_computed
+from dynaxx.signal.device import apart, synchronize_computed
 from dynaxx.signal.random import Draws
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import PIXELS
@@ -68,6 +68,7 @@ class Run:
     decoded: dict[str, Tensor] = field(default_factory=dict)
     inputs: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
     condition: Condition | None = None
+    ahead: str = ""
 
     def execute(self, event: Event) -> None:
         """Carry out one event and note its time."""
@@ -80,6 +81,7 @@ class Run:
                 case "fetch" | "stream" | "ahead" | "evict":
                     stage = self.stages[event.name]
                     move(event.kind, stage, self.device, self.condition, cap_bytes=self.memory_cap)
+                    self.ahead = event.name if event.kind == "ahead" else ""
                 case "fetch-codec":
                     self.codecs.of(event.name).to(self.device)
                 case "evict-codec":
@@ -118,7 +120,10 @@ class Run:
         )  # fmt: skip
 
     def _parts(self, node: Node, total: int, record: NodeRecord) -> Iterator[Tensor]:
-        """The node's answers, batch by batch; a batch that does not fit the memory is halved, and so are the others."""
+        """The node's answers, batch by batch; a batch that does not fit the memory is halved, and so are the others.
+
+        Before that, weights that were begun ahead of their turn make room.
+        """
         done, batches = 0, self.batches.setdefault(node.name, Batches(self.batch_size, self.probe))
         while done < total:
             part, calls = slice(done, min(done + batches.size, total)), list[Mapping[str, Any]]()
@@ -128,7 +133,7 @@ class Run:
                     answer = self.part(node, part, calls)
                     synchronize_computed(self.device)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out(error) or not batches.failed(part.stop - done):
+                if not ran_out(error) or not (self._make_room() or batches.failed(part.stop - done)):
                     raise
                 continue
             took_s = time.perf_counter() - began
@@ -138,6 +143,14 @@ class Run:
             done = part.stop
             yield answer
         record.batch_size, record.probed = min(batches.size, total), dict(batches.tried)
+
+    def _make_room(self) -> bool:
+        """Let go of what was begun ahead, which comes again when its turn comes; False where nothing was."""
+        if not self.ahead or not apart(self.device):
+            return False
+        name, self.ahead = self.ahead, ""
+        move("evict", self.stages[name], self.device, self.condition)
+        return True
 
     def part(self, node: Node, part: slice, calls: list[Mapping[str, Any]]) -> Tensor:
         """A node's answer for one batch; `calls` takes what foreign calls were made with.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.stage.stage import Request, SavesWeights, Stage
-from dynaxx.stage.streaming import stop_streaming, stream_blocks, streams
+from dynaxx.stage.streaming import begun_anew, stop_streaming, stream_blocks, streams
 from dynaxx.stage.weights import WEIGHTS, map_weights, tensors_bytes
 
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
@@ -83,7 +83,8 @@ class Mapped:
 
     def run(self, request: Request) -> Tensor:
         """What the stage answers."""
-        return self.stage.run(request)
+        with begun_anew([self.network] if self._streams else [], request.device):
+            return self.stage.run(request)
 
     def to(self, device: torch.device) -> None:
         """Move what is held."""

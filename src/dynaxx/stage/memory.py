@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 WORDS = (
@@ -19,3 +22,13 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out."""
     told = isinstance(error, MemoryError | torch.OutOfMemoryError)
     return told or any(words in str(error) for words in WORDS)
+
+
+@contextmanager
+def if_there_is_room() -> Iterator[None]:
+    """Leave off where memory does not do for it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from dynaxx.signal.device import has_streams
+from dynaxx.signal.device import has_streams, working_on
 
 HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
 """What diffusers calls the hooks that it puts on modules."""
@@ -27,10 +28,30 @@ def stream_blocks(network: Any, device: torch.device) -> None:
 
     On a GPU the next block comes meanwhile, from the second evaluation on: two are there at once.
     """
-    network.enable_group_offload(
-        onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level", num_blocks_per_group=1,
-        use_stream=has_streams(device),
-    )  # fmt: skip
+    with working_on(device):  # diffusers makes its stream on the device that is worked on
+        network.enable_group_offload(
+            onload_device=device, offload_device=torch.device("cpu"), offload_type="block_level",
+            num_blocks_per_group=1, use_stream=has_streams(device),
+        )  # fmt: skip
+
+
+@contextmanager
+def begun_anew(networks: Collection[nn.Module], device: torch.device) -> Iterator[None]:
+    """Have blocks come from the beginning again after a call that was left half-way, for memory or by Ctrl-C.
+
+    Those that it had called lie on the device still, and diffusers would take up their order where it stopped.
+    """
+    try:
+        yield
+    except BaseException:
+        for network in networks:
+            for group in groups_of(network):
+                if group.stream is not None:
+                    group.stream.synchronize()
+                group.offload_()
+            stop_streaming(network)
+            stream_blocks(network, device)
+        raise
 
 
 def stop_streaming(network: nn.Module) -> None:

@@ -13,6 +13,7 @@ from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.mapped import empty, give_back, lie_on, on_its_own, read_ahead
+from dynaxx.stage.memory import if_there_is_room
 from dynaxx.stage.pinned import Pinned
 from dynaxx.stage.pipeline.coming import Coming
 from dynaxx.stage.pipeline.open import class_name, dtype_of, open_pipeline, pipeline_class
@@ -133,14 +134,16 @@ class Held:
     def ahead(self, device: torch.device, room_bytes: int | None) -> None:
         """Begin to copy the master to the device where it has room; without one, begin to make it.
 
-        Where none is needed, or the pipeline is not open, the system is asked to read the files.
+        What has no room after all comes when it is fetched: others may have taken it. Where no master is needed, or the
+        pipeline is not open, the system is asked to read the files.
         """
         if self.master is None and self.pipe is not None and self._pins(device):
             self._coming.begin(self._modules())
         elif self.master is None:
             read_ahead(self._weights())
         elif room_bytes is None or self.master.weights_bytes <= room_bytes:
-            self.master.begin(device)
+            with if_there_is_room():
+                self.master.begin(device)
 
     def stream(self, device: torch.device, texts: Sequence[str]) -> None:
         """Fetch with the network left where it is: its blocks come to `device` one after another as they run."""
@@ -148,11 +151,17 @@ class Held:
         if self.streams:
             return
         self.streams = True
-        for name, part in self.pipe.components.items():
-            if name in NETWORKS and part is not None and streams(part):
+        for part in self._modules():
+            if part in self.streamed:
                 stream_blocks(part, device)
-            elif isinstance(part, torch.nn.Module):
+            else:
                 part.to(device)
+
+    @property
+    def streamed(self) -> list[torch.nn.Module]:
+        """The networks whose blocks come as they run."""
+        parts = [getattr(self.pipe, name, None) for name in NETWORKS] if self.streams else []
+        return [part for part in parts if part is not None and streams(part)]
 
     def _pins(self, device: torch.device) -> bool:
         """Whether weights that leave the device stay in memory beside it: where that is the device's too, they go."""

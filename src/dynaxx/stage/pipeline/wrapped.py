@@ -25,6 +25,7 @@ from dynaxx.stage.pipeline.text import Texts
 from dynaxx.stage.pipeline.tried import Tried
 from dynaxx.stage.pipeline.walk import Stopped, Walk, walking
 from dynaxx.stage.stage import Request
+from dynaxx.stage.streaming import begun_anew
 
 
 @final
@@ -117,7 +118,8 @@ class Wrapped:
         check_interval(spec, self._family(), type(self.pipe).__name__)
         alone = self._family().single and len(request.draws.ids) > 1
         parts = [calls.taken(request, row) for row in range(len(request.draws.ids))] if alone else [request]
-        return torch.cat([self._batch(part, spec) for part in parts])
+        with begun_anew(self.held.streamed, request.device):
+            return torch.cat([self._batch(part, spec) for part in parts])
 
     def _batch(self, request: Request, spec: PipelineStage) -> Tensor:
         family, seeds = self._family(), calls.seeds_of(request.draws)
