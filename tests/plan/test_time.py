@@ -1,4 +1,4 @@
-"""Time: planted rates are found again, intervals add up, published figures are cited, and money follows from hours."""
+"""Time: planted rates are found again, intervals add up, and a calibration is kept."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ import pytest
 import torch
 from tests.plan.test_rehearse import CASES, rehearse, scale_for
 
-from dynaxx.errors import SpecError, UsageError
-from dynaxx.plan.growth import Scale
-from dynaxx.plan.heights import Heights
-from dynaxx.plan.money import Price, cost, prices
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
 from dynaxx.plan.time.clock import Fit, ProbedClock
-from dynaxx.plan.time.devices import LAUNCH_S, REACHED, Device, device_named, known_devices
 from dynaxx.plan.time.features import group_of, is_alone, point_of
 from dynaxx.plan.time.interval import NOTHING, Interval, in_turn
 from dynaxx.plan.time.surface import Surface
@@ -94,58 +89,6 @@ def profile_of_one() -> Profile:
     return rehearse(node, spec.condition, scale_for(node), mode="sample")
 
 
-def test_published_figures_are_cited_and_bound_the_time() -> None:
-    profile = profile_of_one()
-    work = profile.evaluations[1]
-    for device in known_devices().values():
-        assert device.source.startswith("https://")
-        found = device.seconds(profile, work, 4, (256,))
-        flops = profile.flops(work, 4, (256,))
-        fastest = max(device.peak_of(kind, "float32") for kind in ("conv", "mm"))
-        assert found.value >= max(flops / (REACHED * fastest), LAUNCH_S * sum(work.values()))
-        assert found.low < found.value < found.high
-    with pytest.raises(UsageError, match="h100-sxm"):
-        device_named("abacus")
-
-
-def test_the_roofline_takes_the_peak_and_the_bytes_of_the_number_format() -> None:
-    """In closed form: one operation that computes, and one that moves what a rehearsal in half precision counted."""
-    device = Device("x", {"float32": 1e12, "float16": 4e12}, 1e11, 10.0, 1e10, "https://nowhere")
-    computes, moves = ("mm", (8, 8), (((1,), 10**12),), ()), ("pointwise", (), (), (((1,), 10**9),))
-    work = {computes: 2, moves: 3}
-    for dtype, at_peak in (("float32", 1.0), ("float16", 0.25)):
-        profile = Profile(Scale(1, 1, fixed=(4,)), 0, 0, Heights(), (work,), dtype=dtype)
-        assert device.knows(profile)
-        found = device.seconds(profile, work, 1, (4,))
-        assert found.value == pytest.approx(2 * at_peak / REACHED + 3 * 0.01 / REACHED + 5 * LAUNCH_S)
-    assert not device.knows(Profile(Scale(1, 1, fixed=(4,)), 0, 0, Heights(), (work,), dtype="bfloat16"))
-
-
-def test_in_float32_matrix_units_convolve_and_do_not_multiply() -> None:
-    """In closed form, and as torch does unless it is told otherwise."""
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert torch.backends.cudnn.allow_tf32
-    device = Device("x", {"float32": 1e12, "tf32": 8e12, "bfloat16": 16e12}, 1e11, 10.0, 1e10, "https://nowhere")
-    flops = (((1,), 10**12),)
-    for kind, due in (("conv", 1 / 8), ("conv1_back", 1 / 8), ("mm", 1.0), ("attention", 3 / 8)):
-        work = {(kind, (), flops, ()): 1}
-        for dtype, seconds in (("float32", due), ("bfloat16", 1 / 16)):
-            profile = Profile(Scale(1, 1, fixed=(4,)), 0, 0, Heights(), (work,), dtype=dtype)
-            assert device.seconds(profile, work, 1, (4,)).value == pytest.approx(seconds / REACHED + LAUNCH_S)
-    assert device_named("t4").peak_of("conv", "float32") == device_named("t4").peak_of("mm", "float32")
-
-
-def test_matrix_units_are_faster_in_half_precision() -> None:
-    for name, device in known_devices().items():
-        peaks = device.peak_flops
-        most = peaks.get("tf32", peaks["float32"])
-        assert peaks["float32"] <= most < 9 * peaks["float32"], name
-        assert 1.9 * most < peaks["float16"] < 9 * most, name
-        assert peaks.get("bfloat16", peaks["float16"]) == peaks["float16"]
-        assert device.link_bytes_s < device.bandwidth_bytes_s / 5
-    assert "bfloat16" not in device_named("t4").peak_flops
-
-
 def test_a_calibration_within_a_short_budget_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
     device, said = torch.device("cpu"), list[str]()
@@ -158,43 +101,6 @@ def test_a_calibration_within_a_short_budget_is_kept(tmp_path: Path, monkeypatch
     assert both[0] == pytest.approx(both[1])
     assert both[0] > 0
     assert "conv-2d-3-1" in said
-
-
-def test_money_follows_from_hours() -> None:
-    price = Price(usd_per_hour=2.0, spot_saving=0.5, spot_hours=4.0, restart_hours=0.2)
-    told = cost(price, Interval(7200.0, 3600.0, 10800.0))
-    assert (told.usd.low, told.usd.value, told.usd.high) == (2.0, 4.0, 6.0)
-    assert told.spot_usd is not None
-    assert told.spot_usd.value == pytest.approx(4.0 * 0.5 * 1.05)
-
-
-def test_the_users_prices_go_before_the_published_ones(tmp_path: Path) -> None:
-    own = tmp_path / "prices.yaml"
-    own.write_text("h100-sxm: {usd_per_hour: 9.0}\nmine: {usd_per_hour: 0.2}\n", encoding="utf-8")
-    known = prices(own)
-    assert known["h100-sxm"].usd_per_hour == 9.0
-    assert known["mine"].usd_per_hour == 0.2
-    assert known["a100-sxm-80gb"].source
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (b"h100-sxm: {usd_per_hour: free}", r"\(h100-sxm.usd_per_hour: .* number"),
-        (b"h100-sxm: {usd_an_hour: 3}", "h100-sxm.usd_an_hour: .* not permitted"),
-        (b"h100-sxm: 3.0", r"\(h100-sxm: Input"),
-        (b"- h100-sxm", "no line for each device"),
-        (b"h100-sxm: {", "expected"),
-        (b"\xff\xfe\x00", "decode"),
-    ],
-)
-def test_a_price_file_that_is_none_is_told_its_form(tmp_path: Path, text: bytes, said: str) -> None:
-    own = tmp_path / "prices.yaml"
-    own.write_bytes(text)
-    with pytest.raises(SpecError, match=said) as caught:
-        prices(own)
-    assert "`mine: {usd_per_hour: 0.8}`" in str(caught.value)
-    assert "spot_hours" in str(caught.value)
 
 
 @pytest.mark.parametrize(
