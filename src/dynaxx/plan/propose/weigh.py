@@ -100,7 +100,7 @@ def _candidate(
     for stage in stages:
         assert stage.profile is not None
         step = teller.clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)
-        training = training.plus(step.times(stage.steps * stage.parts))
+        training = training.plus(step.times(stage.steps))
     price = prices().get(device)
     usd = cost(price, training).usd.value / TOGETHER if price else None
     wall = training.times(1 / (HOUR_S * (devices * TOGETHER if devices > 1 else 1)))
