@@ -35,6 +35,7 @@ def seconds_of(
 
 def _timed(work: Callable[[], object], calls: int, device: torch.device) -> float:
     now = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+    synchronize(device)  # what was asked for before may still be running
     start = now()
     for _ in range(calls):
         work()
