@@ -26,6 +26,9 @@ def test_published_figures_are_cited_and_bound_the_time() -> None:
         assert found.low < found.value < found.high
     with pytest.raises(UsageError, match="h100-sxm"):
         device_named("abacus")
+    for said, meant in (("a100-sxm", "a100-sxm-80gb"), ("h100", "h100-sxm"), ("rtx4090", "rtx-4090")):
+        with pytest.raises(UsageError, match=f"Did you mean '{meant}'"):
+            device_named(said)
 
 
 def test_the_roofline_takes_the_peak_and_the_bytes_of_the_number_format() -> None:

@@ -17,6 +17,7 @@ from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
 from dynaxx.signal.device import kinds
+from dynaxx.spec.problem import did_you_mean
 
 FILE = Path(__file__).with_name("devices.yaml")
 """Every device with the page that each figure was read from."""
@@ -106,5 +107,7 @@ def device_named(name: str) -> Device:
     """
     known = known_devices()
     if name not in known:
-        raise UsageError("device", f"{name!r} is not known.", f"Known: {', '.join([*kinds(), *known])}.")
+        longer = [other for other in known if other.startswith(name)]
+        fix = f"{did_you_mean(name, longer or known)}Known: {', '.join([*kinds(), *known])}."
+        raise UsageError("device", f"{name!r} is not known.", fix)
     return known[name]

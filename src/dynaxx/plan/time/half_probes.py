@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import zip_longest
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -70,21 +71,21 @@ class _Made:
         kind, bias = "conv1" if kernel == 1 and stride == 1 else "conv", self._drawn(outward)
         alone = self.device.type == "cpu" and is_alone(kind, shape, flops, batch)
         point = point_of(kind, shape, flops, 0, alone=alone)
-        return group_of(kind, shape, alone=alone), point, _bound(CONV[axes], x, weight, bias, *steps)
+        return group_of(kind, shape, alone=alone), point, partial(CONV[axes], x, weight, bias, *steps)
 
     def products(self) -> Iterator[Probe]:
         """Layers."""
         for inward, outward, rows in PRODUCTS:
             x, weight, bias = self._drawn(rows, inward), self._drawn(outward, inward), self._drawn(outward)
             point = point_of("mm", (inward, outward), 2.0 * rows * inward * outward, 0)
-            yield "mm", point, _bound(F.linear, x, weight, bias)
+            yield "mm", point, partial(F.linear, x, weight, bias)
 
     def attentions(self) -> Iterator[Probe]:
         """Of four heads."""
         for width, rows, keys in ATTENTIONS:
             query, key = self._drawn(1, 4, rows, width), self._drawn(1, 4, keys, width)
             flops, moved = 4.0 * 4 * rows * keys * width, 2.0 * self.dtype.itemsize * 4 * width * (rows + keys)
-            work = _bound(F.scaled_dot_product_attention, query, key, key)
+            work = partial(F.scaled_dot_product_attention, query, key, key)
             yield "attention", point_of("attention", (width,), flops, moved), work
 
     def moved(self, kind: str) -> Iterator[Probe]:
@@ -92,11 +93,7 @@ class _Made:
         work, times = MOVING[kind]
         for numbers in NUMBERS:
             x = self._drawn(8, 8, numbers // 64)
-            yield kind, point_of(kind, (), 0, times * x.numel() * x.itemsize), _bound(work, x)
+            yield kind, point_of(kind, (), 0, times * x.numel() * x.itemsize), partial(work, x)
 
     def _drawn(self, *shape: int) -> Tensor:
         return torch.randn(shape, device=self.device).to(self.dtype)
-
-
-def _bound(work: Callable[..., object], *args: Any) -> Callable[[], object]:
-    return lambda: work(*args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ def probes(device: torch.device, seed: int = 0) -> Iterator[Probe]:
         for size in (2**11, 2**14, 2**17, 2**20, 2**22):
             x = torch.randn(8, 8, size // 64, device=device)
             moved = work[1] * x.numel() * 4
-            yield kind, point_of(kind, (), 0, moved), _bound(work[0], x)
+            yield kind, point_of(kind, (), 0, moved), partial(work[0], x)
 
 
 CONVOLUTIONS = (
@@ -83,15 +83,15 @@ def _convolution(
     back = torch.ops.aten.convolution_backward
     given = (y, x, weight, [outward], *steps, [1] * axes, False, [0] * axes, 1, [True, True, True])
     groups = (group_of(name, shape, alone=alone) for name in (kind, f"{kind}_back"))
-    yield next(groups), point_of(kind, shape, flops, 0), _bound(CONV[axes], x, weight, bias, *steps)
-    yield next(groups), point_of(f"{kind}_back", shape, 2 * flops, 0), _bound(back, *given)
+    yield next(groups), point_of(kind, shape, flops, 0), partial(CONV[axes], x, weight, bias, *steps)
+    yield next(groups), point_of(f"{kind}_back", shape, 2 * flops, 0), partial(back, *given)
 
 
 def _product(rng: random.Random, device: torch.device) -> Iterator[Probe]:
     inward, outward = rng.choice(WIDTHS), rng.choice(WIDTHS)
     rows = rng.choice((1, 4, 16, 64, 256, 1024, 4096))
     a, b = torch.randn(rows, inward, device=device), torch.randn(inward, outward, device=device)
-    yield "mm", point_of("mm", (inward, outward), 2.0 * rows * inward * outward, 0), _bound(torch.mm, a, b)
+    yield "mm", point_of("mm", (inward, outward), 2.0 * rows * inward * outward, 0), partial(torch.mm, a, b)
 
 
 def _attention(rng: random.Random, device: torch.device) -> Iterator[Probe]:
@@ -99,15 +99,11 @@ def _attention(rng: random.Random, device: torch.device) -> Iterator[Probe]:
     keys, width = rng.choice((16, rows)), rng.choice((16, 32, 64))
     query, key = (torch.randn(batch, heads, n, width, device=device) for n in (rows, keys))
     flops, moved = 4.0 * batch * heads * rows * keys * width, 8.0 * batch * heads * width * (rows + keys)
-    forward = _bound(F.scaled_dot_product_attention, query, key, key)
+    forward = partial(F.scaled_dot_product_attention, query, key, key)
     yield "attention", point_of("attention", (width,), flops, moved), forward
     if device.type == "cpu":
         kernel = torch.ops.aten
         out, sums = kernel._scaled_dot_product_flash_attention_for_cpu(query, key, key)
         back = kernel._scaled_dot_product_flash_attention_for_cpu_backward
-        work = _bound(back, query, query, key, key, out, sums, 0.0, False)
+        work = partial(back, query, query, key, key, out, sums, 0.0, False)
         yield "attention_back", point_of("attention_back", (width,), 2.5 * flops, 2 * moved), work
-
-
-def _bound(work: Callable[..., object], *args: Any) -> Callable[[], object]:
-    return lambda: work(*args)
