@@ -27,8 +27,9 @@ from dynaxx.cli.allocator import keep_freed_memory
 from dynaxx.engine.cascade import Cascade
 from dynaxx.plan.propose.choose import propose
 from dynaxx.plan.propose.target import Budget, Target
-from dynaxx.plan.time.calibrate import calibrate, keep
+from dynaxx.plan.time.calibrate import calibrate
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.kept import keep
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.spec.files import dump
 

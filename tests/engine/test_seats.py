@@ -16,8 +16,8 @@ from dynaxx import Cascade
 from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import RunError, UsageError
-from dynaxx.plan.time.calibrate import keep
 from dynaxx.plan.time.clock import ProbedClock
+from dynaxx.plan.time.kept import keep
 from dynaxx.plan.time.surface import Surface
 from dynaxx.signal.device import accelerators
 from dynaxx.spec.files import parse

@@ -12,9 +12,9 @@ import torch
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.observe import _seen, observe
 from dynaxx.plan.table import Question, answer_for
-from dynaxx.plan.time.calibrate import calibrated, keep, observed
 from dynaxx.plan.time.clock import Fit, ProbedClock
 from dynaxx.plan.time.interval import Z90, Interval
+from dynaxx.plan.time.kept import calibrated, keep, observed
 from dynaxx.plan.time.observed import LAST, REPEATS, Observed, Way
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.told import way_of

@@ -9,8 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from dynaxx.plan.time.calibrate import Timed, with_residual
 from dynaxx.plan.time.clock import Fit
+from dynaxx.plan.time.fitting import Timed, with_residual
 from dynaxx.plan.time.interval import Z90, Interval
 from dynaxx.plan.time.kernel import USUAL, Kernel, chosen
 from dynaxx.plan.time.residual import DRIFT, Residual, coordinates, drift_of

@@ -11,10 +11,13 @@ import torch
 from tests.plan.test_rehearse import CASES, rehearse, scale_for
 
 from dynaxx.plan.profile import Profile
-from dynaxx.plan.time.calibrate import calibrate, calibrated, fitted, keep
+from dynaxx.plan.time.calibrate import calibrate
 from dynaxx.plan.time.clock import Fit, ProbedClock
 from dynaxx.plan.time.features import group_of, is_alone, point_of
+from dynaxx.plan.time.fitting import fitted
 from dynaxx.plan.time.interval import NOTHING, Interval, in_turn
+from dynaxx.plan.time.kept import calibrated, keep
+from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
 
 
@@ -101,6 +104,25 @@ def test_a_calibration_within_a_short_budget_is_kept(tmp_path: Path, monkeypatch
     assert both[0] == pytest.approx(both[1])
     assert both[0] > 0
     assert "conv-2d-3-1" in said
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "3", '{"name": "x", "surfaces": {"mm": {}}}', '{"surfaces": []}'])
+def test_a_damaged_calibration_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
+    device = torch.device("cpu")
+    assert keep(ProbedClock("x", {"mm": Surface.of([(1.0, 1.0, 1.0)], [1e-3])}), device)
+    assert calibrated(device) is not None
+    (file,) = (tmp_path / "machines").glob("*.json")
+    file.write_text(text, encoding="utf-8")
+    assert calibrated(device) is None
+
+
+def test_a_clock_starts_when_what_was_asked_for_before_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU still is with the first call, which is not timed, when it returns."""
+    did: list[str] = []
+    monkeypatch.setattr("dynaxx.plan.time.stopwatch.synchronize", lambda device: did.append("waited"))
+    seconds_of(lambda: did.append("worked"), torch.device("cpu"), slow_s=0.0)
+    assert did == ["worked", "waited", "worked", "waited"]
 
 
 @pytest.mark.parametrize(

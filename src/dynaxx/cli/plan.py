@@ -163,8 +163,9 @@ def _published_row(stage: dict[str, Any]) -> tuple[str, ...]:
 
 def _calibrate(device: str) -> Answer:
     with loading():
-        from dynaxx.plan.time.calibrate import calibrate, keep
+        from dynaxx.plan.time.calibrate import calibrate
         from dynaxx.plan.time.interval import Z90
+        from dynaxx.plan.time.kept import keep
         from dynaxx.signal.device import usable
 
     console, on = notes(), usable(device)

@@ -9,9 +9,9 @@ from typing import final
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import name_of
 from dynaxx.plan.tiles import one_tile
-from dynaxx.plan.time.calibrate import observed
 from dynaxx.plan.time.choose import Clock, clock_for
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.kept import observed
 from dynaxx.plan.time.observed import Observed, Way
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import steps_of

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from dynaxx.plan.profile import Profile
-from dynaxx.plan.time.calibrate import calibrated
 from dynaxx.plan.time.devices import device_named
 from dynaxx.plan.time.interval import Interval
+from dynaxx.plan.time.kept import calibrated
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.tracker import OpKey
 from dynaxx.signal.device import accelerators, apart, device_of, kinds

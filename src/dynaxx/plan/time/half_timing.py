@@ -59,7 +59,7 @@ class HalfTimed(NamedTuple):
     took_s: float
 
 
-def half_networks(clock: ProbedClock, device: torch.device, *, budget_s: float) -> list[HalfTimed]:
+def half_timings(clock: ProbedClock, device: torch.device, *, budget_s: float) -> list[HalfTimed]:
     """As many small networks as there is time for, the first in any case; none that would take long."""
     start, found = time.perf_counter(), list[HalfTimed]()
     for trial in half_trials():

@@ -14,7 +14,7 @@ from dynaxx.plan.time.features import Point
 from dynaxx.plan.time.kernel import Kernel, chosen
 from dynaxx.plan.time.smooth import Numbers
 
-FEW = 30
+FEW_NETWORKS = 30
 """Fewer networks than this tell too little of each other: their residuals are all taken for noise."""
 DRIFT = 0.06
 """By how much the time of the same work differs from process to process, and from hour to hour on a steady machine."""
