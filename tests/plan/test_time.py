@@ -95,7 +95,9 @@ def profile_of_one() -> Profile:
 def test_a_calibration_within_a_short_budget_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
     device, said = torch.device("cpu"), list[str]()
+    drawn = torch.get_rng_state()
     clock = calibrate(device, budget_s=1.0, on_probe=lambda what, used: said.append(what))
+    assert torch.equal(torch.get_rng_state(), drawn)
     assert keep(clock, device)
     again = calibrated(device)
     assert isinstance(again, ProbedClock)

@@ -41,11 +41,12 @@ def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Tol
     def used() -> float:
         return (time.perf_counter() - start) / budget_s
 
-    surfaces = _surfaces(device, used, on_probe)
-    half = halves(device, surfaces, budget_s=HALVES_SHARE * budget_s)
-    clock = ProbedClock(machine_name(device), surfaces, halves=half, transfer=transfer_of(device))
-    halved = half_timings(clock, device, budget_s=HALVED_SHARE * budget_s)
-    timed, drift = _networks(clock, device, used, on_probe)
+    with torch.random.fork_rng(devices=[]):  # who draws numbers after us draws what it would have drawn
+        surfaces = _surfaces(device, used, on_probe)
+        half = halves(device, surfaces, budget_s=HALVES_SHARE * budget_s)
+        clock = ProbedClock(machine_name(device), surfaces, halves=half, transfer=transfer_of(device))
+        halved = half_timings(clock, device, budget_s=HALVED_SHARE * budget_s)
+        timed, drift = _networks(clock, device, used, on_probe)
     sample, train = (fit_of(timed[mode], usual, drift) for mode, usual in USUAL.items())
     return learned(replace(clock, sample=sample, train=train), halved)
 
@@ -71,7 +72,6 @@ def _networks(
 
 def _surfaces(device: torch.device, used: Callable[[], float], on_probe: Told | None) -> dict[str, Surface]:
     points, seconds = defaultdict[str, list[Point]](list), defaultdict[str, list[float]](list)
-    torch.manual_seed(0)
     with torch.no_grad():
         for group, point, work in _spread_out(device):
             if used() > 1 - NETWORKS_SHARE and len(points[group]) > 3:
