@@ -13,6 +13,7 @@ from dynaxx.errors import SpecError
 from dynaxx.signal.random import Draws
 from dynaxx.spec.codec import CodecSpec, PerChannel
 from dynaxx.spec.grid import PIXELS, Grid
+from dynaxx.stage.layout import bring
 
 BATCH = 16
 """Samples that pass the autoencoder at once: signals are larger than what a cascade's stages work on."""
@@ -67,7 +68,7 @@ class Codec:
 
     def to(self, device: torch.device) -> None:
         """Move the autoencoder."""
-        self.network.to(device)
+        bring(self.network, device)
 
     def rehearse(self, latents: Grid, signal: Grid) -> None:
         """See that signals on one grid and latents on the other lead to each other.

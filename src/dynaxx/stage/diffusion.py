@@ -25,6 +25,7 @@ from dynaxx.stage.beside import Beside, per_sample
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.denoise import run_denoiser, without_low
 from dynaxx.stage.foreign import Backbone
+from dynaxx.stage.layout import bring
 from dynaxx.stage.stage import Request
 from dynaxx.stage.weighting import prediction_weight
 from dynaxx.stage.weights import save_network
@@ -101,4 +102,4 @@ class Diffusion:
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
-        self.network.to(device)
+        bring(self.network, device)

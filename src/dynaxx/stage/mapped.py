@@ -12,6 +12,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor, nn
 
+from dynaxx.stage.layout import bring
 from dynaxx.stage.stage import Request, SavesWeights, Stage
 from dynaxx.stage.streaming import begun_anew, stop_streaming, stream_blocks, streams
 from dynaxx.stage.weights import WEIGHTS, map_weights, tensors_bytes
@@ -38,7 +39,7 @@ class Mapped:
         """Map the weights, and move them where the device is another."""
         if self._bare:
             map_weights(self.network, self.folder)
-        self.network.to(device)
+        bring(self.network, device)
 
     def holds(self, device: torch.device) -> bool:
         """Whether the weights are on the device, or come there block by block."""

@@ -16,6 +16,7 @@ from dynaxx.spec.stage import RegressionStage
 from dynaxx.stage.backbone import Adapted, evaluating
 from dynaxx.stage.beside import Beside
 from dynaxx.stage.condition import Condition
+from dynaxx.stage.layout import bring
 from dynaxx.stage.stage import Request
 from dynaxx.stage.weights import save_network
 
@@ -56,4 +57,4 @@ class Regression:
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
-        self.network.to(device)
+        bring(self.network, device)
