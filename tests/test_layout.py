@@ -21,6 +21,7 @@ OPEN_KWARGS = {
     "stage/levers/precision.py:answer",
     "stage/pipeline/guided.py:answer",
     "stage/pipeline/walk.py:set_timesteps",
+    "stage/pipeline/drawn.py:drawing",
     "stage/pipeline/walk.py:step",
 }
 """Where `**kwargs` may stand: `room/file.py:function`; adapters to foreign call signatures only."""

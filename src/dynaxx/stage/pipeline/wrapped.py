@@ -15,6 +15,7 @@ from dynaxx.stage.pipeline import call as calls
 from dynaxx.stage.pipeline.asked import Asked
 from dynaxx.stage.pipeline.bounded import bounded
 from dynaxx.stage.pipeline.cache import forget_answers
+from dynaxx.stage.pipeline.drawn import drawing_ahead
 from dynaxx.stage.pipeline.guided import check_interval, limited
 from dynaxx.stage.pipeline.hand import Memory, cleaned
 from dynaxx.stage.pipeline.held import Held
@@ -167,7 +168,7 @@ class Wrapped:
         asked = self._asked()
         forget_answers(self.pipe)
         try:
-            with walking(asked.scheduler, walk):
+            with walking(asked.scheduler, walk), drawing_ahead(asked.scheduler, given.get("generator", ()), self._on):
                 found = calls.answer(self.pipe, family, request.grid, asked.ask(given))
         except Stopped:
             found = cleaned(calls.unpacked(self.pipe, walk.state, request.grid), walk.levels[walk.index])
