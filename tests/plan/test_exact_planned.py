@@ -6,7 +6,8 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynaxx.engine.cascade import Cascade
-from dynaxx.plan.predict import NodePlan, plan_run
+from dynaxx.plan.node_plan import NodePlan
+from dynaxx.plan.predict import plan_run
 from dynaxx.plan.table import exact_stages
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes

@@ -10,8 +10,9 @@ from dynaxx.plan.events import events
 from dynaxx.plan.fetching import RunTime, fetch_s
 from dynaxx.plan.growth import Scale
 from dynaxx.plan.heights import Heights
+from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.placement import Residence
-from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
+from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.time.devices import device_named
 from dynaxx.plan.time.interval import NOTHING, Interval

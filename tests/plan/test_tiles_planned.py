@@ -9,7 +9,8 @@ from meter import allocated
 from tests.plan.measured import request
 
 from dynaxx.engine.tiles import run_tiled
-from dynaxx.plan.predict import NodePlan, plan_run
+from dynaxx.plan.node_plan import NodePlan
+from dynaxx.plan.predict import plan_run
 from dynaxx.plan.tiles import one_tile, tiles_of
 from dynaxx.plan.time.devices import device_named
 from dynaxx.plan.told import Teller

@@ -17,7 +17,8 @@ from torch import nn
 from dynaxx.cli import run
 from dynaxx.plan import wrapped as module
 from dynaxx.plan.growth import evaluate
-from dynaxx.plan.predict import NodePlan, plan_run
+from dynaxx.plan.node_plan import NodePlan
+from dynaxx.plan.predict import plan_run
 from dynaxx.plan.table import Question, answer
 from dynaxx.plan.time.devices import LAUNCH_S, device_named
 from dynaxx.spec.files import loads

@@ -92,12 +92,14 @@ def _peak_gib(spec: CascadeSpec, root: Path, size: tuple[int, ...] | None) -> fl
     """What the plan says of one sample, where the budget asks for it."""
     if spec.budget is None or spec.budget.memory_gib is None:
         return None
+    from dynaxx.plan.events import shown_at_end
     from dynaxx.plan.predict import GIB, plan_run
     from dynaxx.plan.table import exact_stages
     from dynaxx.spec.graph import nodes
 
     graph = nodes(spec, size=size)
-    run = plan_run(spec, graph, batch=1, build=exact_stages(spec, graph, root), root=root)
+    shown, build = shown_at_end(graph), exact_stages(spec, graph, root)
+    run = plan_run(spec, graph, batch=1, decode=shown, build=build, root=root)
     return None if run.unknown else run.peak_bytes / GIB
 
 

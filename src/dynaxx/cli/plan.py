@@ -192,6 +192,11 @@ def _show(data: dict[str, Any], console: Console) -> None:
         if node["parts"]:
             said = ", ".join(f"{name} {'?' if n is None else f'{n:,}'}" for name, n in node["parts"].items())
             console.print(f"{node['name']}: {said} parameters", markup=False, soft_wrap=True)
+    for codec in data["codecs"]:
+        if codec["weights_bytes"]:
+            count, size = amount(codec["parameters"]), size_of(codec["weights_bytes"])
+            said = f"codec {codec['name']}: {count} parameters, {size}; part of the peaks, and not of the time"
+            console.print(said, markup=False, soft_wrap=True)
     run = data["run"]
     held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
     many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"

@@ -16,7 +16,7 @@ from dynaxx.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dynaxx.plan.predict import NodePlan
+    from dynaxx.plan.node_plan import NodePlan
     from dynaxx.plan.propose.choose import Proposal
     from dynaxx.plan.propose.weigh import Candidate
     from dynaxx.plan.time.interval import Interval

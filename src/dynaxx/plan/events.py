@@ -77,6 +77,11 @@ def codecs_of(nodes: Sequence[Node], decode: Collection[str] = ()) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def shown_at_end(nodes: Sequence[Node]) -> list[str]:
+    """The last node, where its answers are latents: `dynaxx sample` decodes them."""
+    return [nodes[-1].name] if nodes[-1].decoded is not None else []
+
+
 def done_with(past: Sequence[Node], later: Sequence[Node], keep: Collection[str]) -> list[str]:
     """The outputs that the newest of the `past` nodes was the last to read."""
     needed = {parent for node in later for parent in node.parents} | set(keep)

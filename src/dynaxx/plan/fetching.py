@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.placement import SHARE_FOR_WEIGHTS
-from dynaxx.plan.predict import NodePlan, RunPlan
+from dynaxx.plan.predict import RunPlan
 from dynaxx.plan.time.interval import NOTHING, Interval, in_turn
 from dynaxx.plan.time.transfer import Transfer
 from dynaxx.plan.told import Teller

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from dynaxx.plan.assign import Load, Spread, bottleneck_s
-from dynaxx.plan.predict import NodePlan
+from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.time.interval import Interval, in_turn
 from dynaxx.plan.told import Teller
 

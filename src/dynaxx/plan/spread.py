@@ -12,9 +12,10 @@ import torch
 from dynaxx.errors import UsageError
 from dynaxx.plan.assign import Load, Spread, assign, refuse_overfull, streamed
 from dynaxx.plan.events import Event, codecs_of
+from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.pace import Pace, batch_of, on_cpu, pace_of, stage_seconds
 from dynaxx.plan.placement import SHARE_FOR_WEIGHTS, Residence
-from dynaxx.plan.predict import NodePlan, RunPlan, plan_run, streaming
+from dynaxx.plan.predict import RunPlan, plan_run, streaming
 from dynaxx.plan.profiles import OPEN_KINDS, Building
 from dynaxx.plan.signals import asked_bytes, signal_bytes
 from dynaxx.plan.time.devices import known_devices

@@ -10,12 +10,15 @@ from typing import Any
 
 from dynaxx.errors import UsageError
 from dynaxx.plan.assign import Spread
+from dynaxx.plan.codecs import CodecPlan
 from dynaxx.plan.energy import energy_kwh, watts_of
+from dynaxx.plan.events import shown_at_end
 from dynaxx.plan.fetching import run_time
 from dynaxx.plan.money import Price, cost, prices
+from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.pace import on_cpu
 from dynaxx.plan.placement import Wanted
-from dynaxx.plan.predict import NodePlan, RunPlan, plan_run
+from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profiles import Building
 from dynaxx.plan.spread import SpreadPlan, SpreadQuestion, plan_spread
 from dynaxx.plan.time.interval import Interval, in_turn
@@ -90,7 +93,7 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
             "kwh_per_1000": _kwh(watts, latency, many * 1000 / question.samples),
         },
         "ways": _ways(spec, graph, teller, question, build, root) if question.compared else [],
-        "fetched_bytes": fetched_bytes(run),
+        "fetched_bytes": fetched_bytes(run), "codecs": [_codec(one) for one in run.codecs],
         "misfits": [asdict(one) for one in misfits(run, spec, lambda *changed: again(*changed)[0])],
         "events": [str(event) for event in run.events],
         "training": [_stage(one) | {"train_s": _plain(timed.training(one))} for one in training],
@@ -111,7 +114,7 @@ def _run(
     """The run that is asked for, with settings changed; latents are decoded at its end, as `dynaxx sample` does."""
     spec = override(spec, settings) if settings else spec
     graph = nodes(spec, size=question.size)
-    shown, build = [graph[-1].name] if graph[-1].decoded is not None else [], exact_stages(spec, graph, root)
+    shown, build = shown_at_end(graph), exact_stages(spec, graph, root)
     if question.devices is not None:
         if question.placement == "one-at-a-time":
             problem = "keep every stage where it is, and --placement one-at-a-time has one come after another."
@@ -185,8 +188,8 @@ def _ways(
     if teller is None:
         return []
     found = ways(
-        spec, graph, teller, samples=question.samples, on_cpu=on_cpu(question.device), cap_bytes=question.memory_cap,
-        build=build, root=root,
+        spec, graph, teller, samples=question.samples, decode=shown_at_end(graph), on_cpu=on_cpu(question.device),
+        cap_bytes=question.memory_cap, build=build, root=root,
     )  # fmt: skip
     return [asdict(one) for one in found]
 
@@ -215,6 +218,12 @@ def _node(one: NodePlan) -> dict[str, Any]:
         "parameters": one.parameters, "weights_bytes": one.weights, "evaluations": sum(one.passes.values()) or 1,
         "flops": one.flops, "own_peak_bytes": round(one.own_bytes), "peak_bytes": round(one.peak_bytes),
         "parts": dict(one.parts), "comes": one.comes, "brought_bytes": one.brought_bytes, "unknown": one.unknown,
+    }  # fmt: skip
+
+
+def _codec(one: CodecPlan) -> dict[str, Any]:
+    return {
+        "name": one.name, "parameters": one.parameters, "weights_bytes": one.weights, "unknown": one.unknown,
     }  # fmt: skip
 
 

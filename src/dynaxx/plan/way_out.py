@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from dynaxx.errors import DynaxxError
-from dynaxx.plan.predict import NodePlan, RunPlan
+from dynaxx.plan.node_plan import NodePlan
+from dynaxx.plan.predict import RunPlan
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.grids import resolve
 from dynaxx.spec.rules_tiles import uncut

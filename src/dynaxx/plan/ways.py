@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -46,6 +46,7 @@ def ways(
     teller: Teller,
     *,
     samples: int,
+    decode: Collection[str] = (),
     on_cpu: bool,
     cap_bytes: int | None = None,
     build: Building | None = None,
@@ -60,8 +61,8 @@ def ways(
     for placement in _wanted(len(graph), cap_bytes):
         for batch in _batches(samples):
             run = plan_run(
-                spec, graph, samples=samples, batch=batch, placement=placement, on_cpu=on_cpu, cap_bytes=cap_bytes,
-                build=build, root=root,
+                spec, graph, samples=samples, batch=batch, placement=placement, decode=decode, on_cpu=on_cpu,
+                cap_bytes=cap_bytes, build=build, root=root,
             )  # fmt: skip
             if (time := run_time(teller, run)) is None:
                 return []

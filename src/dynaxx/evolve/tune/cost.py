@@ -9,7 +9,7 @@ from typing import Literal, final
 
 from dynaxx.engine.cascade import Cascade
 from dynaxx.errors import RunError, UsageError
-from dynaxx.plan.predict import NodePlan
+from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.rehearse import sometimes_guided
