@@ -21,6 +21,8 @@ CONVOLUTIONS = ((2, 3, 1, 0), (2, 3, 1, 1), (2, 3, 2, 0), (2, 1, 1, 0), (2, 1, 1
 """Axes, kernel, stride, channels last."""
 ALONE = ((16, 16, 8), (32, 32, 16), (8, 16, 16), (16, 64, 32), (64, 32, 16))
 """Channels in and out, and sites along each of two axes, of single small samples."""
+LAYOUTS = (0, 1)
+"""Of these: channels first, and last."""
 PRODUCTS = (
     (64, 64, 77), (64, 256, 1), (256, 256, 64), (32, 32, 256), (16, 64, 1), (128, 128, 77), (64, 256, 1024),
     (256, 1024, 1), (64, 256, 64), (512, 512, 256), (320, 320, 1024),
@@ -37,7 +39,7 @@ def half_probes(device: torch.device, dtype: torch.dtype) -> Iterator[Probe]:
     made = _Made(device, dtype)
     groups = [*map(made.convolutions, CONVOLUTIONS), made.products(), made.attentions(), *map(made.moved, MOVING)]
     if device.type == "cpu":
-        groups.append(made.alone())
+        groups += map(made.alone, LAYOUTS)
     for turn in zip_longest(*groups):
         yield from (probe for probe in turn if probe)
 
@@ -56,10 +58,10 @@ class _Made:
             sites = {1: side * side, 2: side, 3: round(side ** (2 / 3))}[axes]
             yield self._convolution((axes, inward, outward, kernel, stride, last), sites, batch)
 
-    def alone(self) -> Iterator[Probe]:
-        """Of single small samples."""
+    def alone(self, last: int) -> Iterator[Probe]:
+        """Of single small samples in one layout."""
         for inward, outward, side in ALONE:
-            yield self._convolution((2, inward, outward, 3, 1, 0), side, 1)
+            yield self._convolution((2, inward, outward, 3, 1, last), side, 1)
 
     def _convolution(self, shape: Shape, side: int, batch: int) -> Probe:
         axes, inward, outward, kernel, stride, last = shape
