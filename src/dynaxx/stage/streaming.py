@@ -35,6 +35,17 @@ def stream_blocks(network: Any, device: torch.device) -> None:
         )  # fmt: skip
 
 
+def stream_layers(module: nn.Module, device: torch.device) -> None:
+    """Bring each layer of any module, an encoder's too, to `device` when it is called, and take it away after."""
+    from diffusers.hooks import apply_group_offloading
+
+    with working_on(device):
+        apply_group_offloading(
+            module, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level",
+            use_stream=has_streams(device), low_cpu_mem_usage=has_streams(device),
+        )  # fmt: skip
+
+
 @contextmanager
 def begun_anew(networks: Collection[nn.Module], device: torch.device) -> Iterator[None]:
     """Have blocks come from the beginning again after a call that was left half-way, for memory or by Ctrl-C.

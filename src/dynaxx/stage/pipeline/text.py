@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from dynaxx.signal.device_memory import has_own_memory
 from dynaxx.spec.families import Family
 from dynaxx.spec.stage import PipelineStage
+from dynaxx.stage.memory import ran_out
+from dynaxx.stage.streaming import stop_streaming, stream_layers
 
 TEXT_PARTS = ("tokenizer", "text_encoder")
 """What the names of the parts begin with that turn a prompt into numbers."""
@@ -66,9 +69,35 @@ def encoder_names(pipe: Any) -> list[str]:
 def encode_prompts(
     pipe: Any, family: Family, call: Mapping[str, Any], texts: Sequence[str], device: torch.device
 ) -> Rows:
-    """What a pipeline makes of distinct prompts, with those of its call's arguments that concern them."""
-    for name in encoder_names(pipe):
-        getattr(pipe, name).to(device)
+    """What a pipeline makes of distinct prompts, with those of its call's arguments that concern them.
+
+    Encoders for which a device has no room come to it layer by layer.
+    """
+    encoders = [getattr(pipe, name) for name in encoder_names(pipe)]
+    try:
+        for encoder in encoders:
+            encoder.to(device)
+        return _all_encoded(pipe, family, call, texts, device)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error) or not has_own_memory(device):
+            raise
+    return _layer_by_layer(encoders, device, lambda: _all_encoded(pipe, family, call, texts, device))
+
+
+def _layer_by_layer(encoders: Sequence[Any], device: torch.device, encode: Callable[[], Rows]) -> Rows:
+    for encoder in encoders:
+        encoder.to("cpu")
+        stream_layers(encoder, device)
+    try:
+        return encode()
+    finally:
+        for encoder in encoders:
+            stop_streaming(encoder)
+
+
+def _all_encoded(
+    pipe: Any, family: Family, call: Mapping[str, Any], texts: Sequence[str], device: torch.device
+) -> Rows:
     parts = [_encoded(pipe, family, call, texts[i : i + AT_ONCE], device) for i in range(0, len(texts), AT_ONCE)]
     return tuple(None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True))
 
