@@ -135,13 +135,13 @@ def test_parts_of_a_step_share_one_step_of_the_optimiser() -> None:
     stage = {"name": "s", "role": "base", "network": {"width": 8, "mults": [1], "blocks": 1, "attention": []}}
     found = {}
     for parts in (1, 5):
-        more = {"out": {"size": [8, 8]}, "train": {"batch_size": 2, "accumulate": parts, "steps": 1}}
+        more = {"out": {"size": [8, 8]}, "train": {"batch_size": 2, "accumulate": parts, "steps": 3}}
         spec = parse({"name": "x", "stages": [stage | more]})
         (found[parts],) = plan_training(spec, nodes(spec))
     nothing = {"pointwise": Surface.of([(1.0,)], [1e-30]), "mm": Surface.of([(1.0, 1.0, 1.0)], [1e-30])}
     clock = ProbedClock("x", nothing, train=Fit(call_s=1e-3, weight_s=1.0))
-    told = {parts: clock.seconds(one.profile, one.work, 2, (8, 8)).value for parts, one in found.items() if one.profile}
+    told = {parts: took.value for parts, one in found.items() if (took := one.seconds(clock))}
     assert found[5].profile is not None
     weights, again = found[5].profile.parameters, sum(found[5].profile.parts[1].values())
-    assert told[1] == pytest.approx(weights + 1e-3 * sum(found[1].work.values()))
-    assert told[5] - told[1] == pytest.approx(4e-3 * again)
+    assert told[1] == pytest.approx(3 * (weights + 1e-3 * sum(found[1].work.values())))
+    assert told[5] - told[1] == pytest.approx(3 * 4e-3 * again)

@@ -150,10 +150,7 @@ class _Timed:
 
     def training(self, one: TrainPlan) -> Interval | None:
         """All steps of one stage's training."""
-        if self.teller is None or one.profile is None:
-            return None
-        step = self.teller.clock.seconds(one.profile, one.work, one.batch, one.node.grid.size)
-        return step.times(one.steps)
+        return None if self.teller is None else one.seconds(self.teller.clock)
 
     def total(self, several: Sequence[Interval | None]) -> Interval | None:
         """One after another; None where one is not known."""

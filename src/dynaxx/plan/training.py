@@ -11,6 +11,8 @@ from dynaxx.errors import RunError
 from dynaxx.plan.profile import Profile
 from dynaxx.plan.profiles import profile_of
 from dynaxx.plan.signals import signal_bytes
+from dynaxx.plan.time.choose import Clock
+from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.tracker import OpKey
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.graph import Node
@@ -43,6 +45,12 @@ class TrainPlan:
     def flops(self) -> float:
         """FLOPs of one step, all its parts."""
         return self.profile.flops(self.work, self.batch, self.node.grid.size) if self.profile else 0.0
+
+    def seconds(self, clock: Clock) -> Interval | None:
+        """How long all its steps take; None where nothing is known of them."""
+        if self.profile is None:
+            return None
+        return clock.seconds(self.profile, self.work, self.batch, self.node.grid.size).times(self.steps)
 
     @property
     def peak_bytes(self) -> float:

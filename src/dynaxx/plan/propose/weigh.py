@@ -16,7 +16,7 @@ from dynaxx.plan.predict import GIB, RunPlan, plan_run
 from dynaxx.plan.propose.shapes import Shape, cascade_of
 from dynaxx.plan.propose.target import Budget, Target
 from dynaxx.plan.time.choose import Clock
-from dynaxx.plan.time.interval import NOTHING, Interval
+from dynaxx.plan.time.interval import NOTHING, Interval, in_turn
 from dynaxx.plan.told import Teller, teller_of
 from dynaxx.plan.training import plan_training
 from dynaxx.plan.ways import fetched_bytes
@@ -91,16 +91,11 @@ def _candidate(
 ) -> Candidate:
     graph = nodes(spec)
     run = plan_run(spec, graph, batch=1, placement=placement, on_cpu=on_cpu(device))
-    latency, training, each = Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0, 0.0), list[Interval]()
-    for one in run.nodes:
-        assert one.profile is not None
-        each.append(teller.seconds(one.node, one.profile, one.work))
-        latency = latency.plus(each[-1])
+    each = [teller.seconds(one.node, one.profile, one.work) for one in run.nodes if one.profile]
     stages = plan_training(spec, graph, on_cpu=on_cpu(device))
-    for stage in stages:
-        assert stage.profile is not None
-        step = teller.clock.seconds(stage.profile, stage.work, stage.batch, stage.node.grid.size)
-        training = training.plus(step.times(stage.steps))
+    steps = [took for stage in stages if (took := stage.seconds(teller.clock))]
+    assert (len(each), len(steps)) == (len(run.nodes), len(stages))
+    latency, training = in_turn(each), in_turn(steps)
     price = prices().get(device)
     usd = cost(price, training).usd.value / TOGETHER if price else None
     wall = training.times(1 / (HOUR_S * (devices * TOGETHER if devices > 1 else 1)))
