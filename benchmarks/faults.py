@@ -160,7 +160,7 @@ def half_trained(cascade: Cascade, name: str, strength: float) -> Cascade:
     draws = Draws(5, name, (0,))
     with torch.no_grad():
         for key, weight in spoilt.network.named_parameters():
-            noise = draws.normal(key, tuple(weight.shape))[0]
+            noise = draws.normal(key, tuple(weight.shape), device=weight.device)[0]
             weight += 0.1 * strength * noise * weight.std(correction=0)
     return with_stage(cascade, name, spoilt)
 
@@ -170,7 +170,8 @@ def convolved(strength: float) -> Change:
 
     def change(x: Tensor, request: Request) -> Tensor:
         rank, channels = x.ndim - 2, x.shape[1]
-        filters = Draws(5, "spoilt", tuple(range(channels))).normal("filters", (channels, *[5] * rank))
+        draws = Draws(5, "spoilt", tuple(range(channels)))
+        filters = draws.normal("filters", (channels, *[5] * rank), device=x.device)
         padded = torch.nn.functional.pad(x, (2, 2) * rank, mode="circular")
         convolve = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[rank - 1]
         unit = filters / filters.flatten(1).norm(dim=1).reshape(-1, *[1] * (rank + 1))
@@ -183,7 +184,7 @@ def cast(strength: float) -> Change:
     """The first channel brighter, the last darker."""
 
     def change(x: Tensor, request: Request) -> Tensor:
-        shift = torch.linspace(1, -1, x.shape[1]) if x.shape[1] > 1 else torch.ones(1)
+        shift = torch.linspace(1, -1, x.shape[1], device=x.device) if x.shape[1] > 1 else x.new_ones(1)
         return x + strength * shift.reshape(1, -1, *[1] * (x.ndim - 2))
 
     return change
@@ -215,7 +216,7 @@ def noisy(strength: float) -> Change:
     """White noise that the stage is not told of."""
 
     def change(x: Tensor, request: Request) -> Tensor:
-        return x + strength * request.draws.scoped("planted").normal("noise", tuple(x.shape[1:]))
+        return x + strength * request.draws.scoped("planted").normal("noise", tuple(x.shape[1:]), device=x.device)
 
     return change
 
@@ -240,7 +241,7 @@ def untold(cascade: Cascade, name: str, strength: float) -> Cascade:
 
     def tamper(request: Request) -> Request:
         low, size = request.inputs["low"], request.grid.size
-        eps = request.draws.scoped("planted").normal("noise", tuple(low.source.shape[1:]))
+        eps = request.draws.scoped("planted").normal("noise", tuple(low.source.shape[1:]), device=low.x.device)
         up = resample(strength * eps, size, low.kernel)
         changed = replace(low, x=low.x + up, source=low.source + strength * eps)
         return replace(request, inputs={**request.inputs, "low": changed})

@@ -8,4 +8,4 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("NO_COLOR", "1")
 
-from soft_device import soft_device, soft_device_known  # noqa: E402, F401
+from soft_device import accelerator, soft_device, soft_device_known  # noqa: E402, F401

@@ -20,12 +20,13 @@ NETWORK = {"width": 144, "mults": [1, 2, 4], "attention": [2], "head_dim": 32}
 TINY = {"width": 8, "mults": [1, 2], "attention": []}
 
 
-def if_unet(seed: int, in_channels: int, width: int) -> Any:
+def if_unet(seed: int, in_channels: int, width: int, *, narrow: int = 256, layers: int = 9) -> Any:
     torch.manual_seed(seed)
     more: dict[str, Any] = {"class_embed_type": "timestep", "num_class_embeds": 1000} if in_channels == 6 else {}
     return diffusers.UNet2DConditionModel(
-        sample_size=8, in_channels=in_channels, out_channels=6, layers_per_block=9, block_out_channels=(256, width),
-        norm_num_groups=32, attention_head_dim=32, cross_attention_dim=WIDTH, encoder_hid_dim=WIDTH,
+        sample_size=8, in_channels=in_channels, out_channels=6, layers_per_block=layers,
+        block_out_channels=(narrow, width), norm_num_groups=32, attention_head_dim=32, cross_attention_dim=WIDTH,
+        encoder_hid_dim=WIDTH,
         down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), **more,

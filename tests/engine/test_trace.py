@@ -15,6 +15,7 @@ from dynaxx.engine.passed import MOVING, kind_of
 from dynaxx.engine.runtime import Runtime
 from dynaxx.engine.trace import Trace
 from dynaxx.spec.files import parse
+from soft_device.module import Soft
 
 STAGES: list[dict[str, Any]] = [
     {"name": "base", "role": "base", "kind": "pipeline", "load": "sd", "out": {"size": [16, 16]}},
@@ -60,6 +61,21 @@ def test_what_is_begun_ahead_is_no_time_lost() -> None:
             pass
     assert "ahead" not in MOVING
     assert found.lost_s == found.events[1].latency_s > 0
+
+
+def test_a_run_ends_before_the_copy_beside_it(soft_device: Soft) -> None:
+    found, aside = Trace("id", 0, (0,), "soft:0"), soft_device.Stream("soft:0")
+    x, come = torch.ones(8, 8, device="soft:0"), torch.empty(8, 8, device="soft:0")
+    with found.event("ahead up"), soft_device.stream(aside):
+        come.copy_(torch.ones(8, 8).pin_memory(), non_blocking=True)
+    with found.event("run base"):
+        y = x @ x
+    assert not aside.query(), "what is copied ahead is still on its way"
+    assert float(y[0, 0]) == 8
+    with found.event("fetch up"):
+        soft_device.current_stream().wait_stream(aside)
+    assert aside.query(), "a fetch ends when it is there"
+    assert [event.grew_bytes for event in found.events] == [0, 512, 0]
 
 
 @pytest.mark.gpu

@@ -112,10 +112,8 @@ def test_dtypes_round_the_same_numbers():
         assert torch.equal(draws.normal("start", (100,), dtype=dtype), exact.to(dtype))
 
 
-@pytest.mark.gpu
-def test_bits_are_the_same_on_the_accelerator():
-    draws = Draws(11, "base", (0, 9, 2**32 - 1))
-    device = torch.accelerator.current_accelerator()
+def test_bits_are_the_same_on_the_accelerator(accelerator):
+    draws, device = Draws(11, "base", (0, 9, 2**32 - 1)), accelerator
     assert torch.equal(draws.bits("start", (3, 65, 7), device=device).cpu(), draws.bits("start", (3, 65, 7)))
     here, there = draws.normal("start", (3, 65, 7)), draws.normal("start", (3, 65, 7), device=device)
     assert (there.cpu() - here).abs().max() < 1e-6

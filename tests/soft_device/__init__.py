@@ -20,12 +20,15 @@ on its own stream), memory lost to fragments, and time.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:  # tests that use no device need not wait for torch
+    import torch
+
     from soft_device.module import Soft
 
 
@@ -47,10 +50,29 @@ def soft_device(soft_device_known: Soft) -> Iterator[Soft]:
     try:
         yield soft
     finally:
+        _forget_tables()
         gc.collect()
         left = soft.left()
         soft.end()
     assert not left, left
+
+
+@pytest.fixture(params=["soft", pytest.param("gpu", marks=pytest.mark.gpu)])
+def accelerator(request: pytest.FixtureRequest) -> torch.device:
+    """The device in software; and with `-m gpu` this machine's own."""
+    import torch
+
+    if request.param == "soft":
+        request.getfixturevalue("soft_device")
+    return torch.device(f"{torch.accelerator.current_accelerator()}:0")
+
+
+def _forget_tables() -> None:
+    """Have the room of signals forget the small tables that it keeps for each device."""
+    for name in [name for name in sys.modules if name.startswith("dynaxx.signal.")]:
+        for kept in vars(sys.modules[name]).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
 
 
 def load() -> Soft:

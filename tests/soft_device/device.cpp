@@ -17,6 +17,10 @@ using Maybe = std::optional<T>;
 
 const std::string NAME = c10::DeviceTypeName(TYPE, true);
 const std::set<std::string> INDEXING{"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"};
+// What GPUs answer with as many numbers as they find, or with one that the machine reads: it waits for them.
+const std::set<std::string> READ{
+    "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2", "aten::unique_dim",
+    "aten::unique_consecutive", "aten::repeat_interleave", "aten::bincount"};
 
 bool ours(const Tensor& x) { return x.defined() && x.device().type() == TYPE; }
 
@@ -130,6 +134,7 @@ void fall_back(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   call.indexes = INDEXING.count(schema.name());
   for (size_t i = 0; i < count; ++i) call.find_device((*stack)[first + i]);
   if (!call.device.has_index()) call.device = Device(TYPE, current_device);
+  if (READ.count(schema.name())) wait_for(call.device.index(), current_stream[call.device.index()]);
   before_work(call.device.index());
   for (size_t i = 0; i < count; ++i)
     (*stack)[first + i] = call.argument((*stack)[first + i], schema.arguments()[i]);
@@ -243,11 +248,16 @@ TORCH_LIBRARY(soft_device, m) {
   m.def("seed(int i, int seed) -> ()", [](int64_t i, int64_t seed) { default_generator(i).set_current_seed(seed); });
   m.def("state(int device) -> Tensor", [](int64_t i) { return default_generator(i).get_state(); });
   m.def("set_state(int i, Tensor x) -> ()", [](int64_t i, const Tensor& x) { default_generator(i).set_state(x); });
+  m.def("most(int device, bool anew) -> int", [](int64_t i, bool anew) {
+    Lock lock(guard);
+    if (anew) counts[i].most = counts[i].allocated;
+    return int64_t(counts[i].most);
+  });
   m.def("waits() -> int", [] { return waits.load(); });
-  m.def("pending() -> int", [] {
+  m.def("give_up() -> int", [] {
     Lock lock(guard);
     int64_t found = 0;
-    for (auto& [_, queue] : queues) found += queue.tasks.size();
+    for (auto& [_, queue] : queues) found += queue.tasks.size(), queue.done = queue.issued, queue.tasks.clear();
     return found;
   });
 }

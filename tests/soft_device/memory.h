@@ -30,6 +30,7 @@ constexpr int UNWRITTEN = 0xFF;  // NaN in every floating format, -1 in integers
 
 struct Counts {
   size_t total = size_t(1) << 30, limit = total, allocated = 0, peak = 0, reserved = 0, peak_reserved = 0;
+  size_t most = 0;  // as `peak`, whoever begins that anew
 };
 std::array<Counts, DEVICES> counts;
 std::atomic<bool> available{true}, doubles{true};  // whether there are devices, for who asks; and float64 on them
@@ -78,6 +79,7 @@ void release(void* data) {
 at::DataPtr take(int device, size_t asked, Device shown) {
   Lock lock(guard);
   size_t bytes = (asked + UNIT - 1) / UNIT * UNIT;
+  TORCH_CHECK(device < 0 || available, "No device of type ", c10::DeviceTypeName(TYPE, true), " is here.");
   if (!bytes) return {nullptr, nullptr, &release, shown};
   if (device >= 0) {
     auto& has = counts[device];
@@ -87,6 +89,7 @@ at::DataPtr take(int device, size_t asked, Device shown) {
         " bytes, may give out ", has.limit, ", and has given out ", has.allocated, ".");
     has.allocated += bytes;
     has.peak = std::max(has.peak, has.allocated);
+    has.most = std::max(has.most, has.allocated);
     has.reserved = std::max(has.reserved, has.allocated);
     has.peak_reserved = std::max(has.peak_reserved, has.reserved);
   }

@@ -43,10 +43,12 @@ class Soft(ModuleType):
     def begin(self) -> None:
         """Two whole devices for who asks for one."""
         self.show(True)
+        self.empty_cache()
         for i in range(COUNT):
             self._fraction[i] = 1.0
             self.set_total_memory(GIB, i)
             self.reset_peak_memory_stats(i)
+            self.most(i, anew=True)
 
     def left(self) -> str:
         """In words, what was not given back."""
@@ -97,13 +99,17 @@ class Soft(ModuleType):
         """Whether there is a device for who asks, and whether it has float64."""
         self._own.show(available, float64)
 
+    def most(self, device: Where = None, *, anew: bool = False) -> int:
+        """The most bytes that were given out since a test began, or asked `anew`; no one else begins this count."""
+        return int(self._own.most(self._index(device), anew))
+
     def waits(self) -> int:
         """How often the host waited for the device so far."""
         return int(self._own.waits())
 
-    def pending(self) -> int:
-        """The copies, and waits among streams, that nobody waited for yet."""
-        return int(self._own.pending())
+    def give_up(self) -> int:
+        """Drop the copies, and waits among streams, that nobody waited for yet; how many there were."""
+        return int(self._own.give_up())
 
     def current_stream(self, device: Where = None) -> torch.Stream:
         return torch.accelerator.current_stream(self._index(device))
@@ -140,11 +146,8 @@ class Soft(ModuleType):
     def set_rng_state(self, state: torch.Tensor, device: Where = NAME) -> None:
         self._own.set_state(self._index(device), state)
 
-    def get_amp_supported_dtype(self) -> list[torch.dtype]:
-        return [torch.bfloat16, torch.float16]
-
     def is_bf16_supported(self, including_emulation: bool = True) -> bool:
-        return True
+        return including_emulation
 
     def _index(self, device: Where) -> int:
         found = device if isinstance(device, int) else None if device is None else torch.device(device).index

@@ -184,6 +184,23 @@ def test_memory_freed_under_a_copy_is_named(soft_device: Soft) -> None:
         soft_device.synchronize()
 
 
+def test_waits_of_the_machine_are_counted(soft_device: Soft) -> None:
+    x, first = torch.ones(2, 3, device="soft"), torch.tensor([0], device="soft")
+    for call, waits in (
+        (lambda: x * 2 + x.sum(), 0),
+        (lambda: x[first], 0),
+        (lambda: x.sum().item(), 1),
+        (lambda: x.cpu(), 1),
+        (lambda: x.nonzero(), 1),
+        (lambda: x[x > 0], 1),
+        (lambda: torch.ones(2).to("soft"), 1),
+        (lambda: torch.ones(2).pin_memory().to("soft", non_blocking=True), 0),
+    ):
+        before = soft_device.waits()
+        call()
+        assert soft_device.waits() - before == waits
+
+
 def test_a_device_without_float64_refuses_it(soft_device: Soft) -> None:
     soft_device.show(True, float64=False)
     with pytest.raises(TypeError, match="does not have"):
@@ -211,3 +228,5 @@ def test_it_is_hidden_from_those_who_did_not_ask(soft_device: Soft) -> None:
     assert (torch.accelerator.is_available(), torch.accelerator.device_count()) == (True, 2)
     soft_device.show(False)
     assert (torch.accelerator.is_available(), torch.accelerator.device_count()) == (False, 0)
+    with pytest.raises(RuntimeError, match="No device of type soft"):
+        torch.empty(0, device="soft")

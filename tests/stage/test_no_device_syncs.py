@@ -1,7 +1,7 @@
 """A walk of ours never waits for a device: no number is read back, and nothing is copied to it from step to step.
 
-On a machine without a GPU the device is torch's `meta`: a number read back from it is an error, and what is copied to
-it is seen.
+On a machine without a GPU the device is torch's `meta`, from which a number read back is an error, and to which what is
+copied is seen; and the one in software, which counts how often it is waited for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dynaxx.spec.graph import nodes
 from dynaxx.stage.build import build_stages
 from dynaxx.stage.condition import Condition
 from dynaxx.stage.stage import Request, Stage
+from soft_device.module import Soft
 
 READS = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "item")
 """What waits for a number, or for how many there are."""
@@ -157,6 +158,16 @@ def test_a_walk_waits_for_nothing(root: Path, name: str) -> None:
         found = run()
     assert seen == []
     assert found.device.type == "meta"
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_the_machine_waits_for_no_device_in_a_walk(root: Path, soft_device: Soft, name: str) -> None:
+    run = walk(WALKS[name], root, "soft")
+    run()
+    waited = soft_device.waits()
+    found = run()
+    assert soft_device.waits() == waited
+    assert found.isfinite().all()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dynaxx.stage.pinned import Pinned
+from soft_device.module import Soft
 
 CPU = torch.device("cpu")
 
@@ -82,21 +83,34 @@ def test_the_master_takes_up_a_layout_and_keeps_its_numbers() -> None:
         master.finish(CPU)
 
 
-@pytest.mark.gpu
-def test_a_copy_on_a_gpu_is_used_and_let_go_of() -> None:
-    check_round_trip(torch.device("cuda"))
+def test_a_copy_on_a_gpu_is_used_and_let_go_of(accelerator: torch.device) -> None:
+    check_round_trip(accelerator)
 
 
-@pytest.mark.gpu
-def test_on_a_gpu_the_master_is_locked_and_the_copy_is_given_back() -> None:
-    device, module = torch.device("cuda"), nn.Linear(2048, 2048)
+def test_on_a_gpu_the_master_is_locked_and_the_copy_is_given_back(accelerator: torch.device) -> None:
+    module = nn.Linear(2048, 2048)
     master = Pinned([module])
     assert module.weight.is_pinned()
-    free = torch.cuda.memory_allocated(device)
-    master.finish(device)
-    assert torch.cuda.memory_allocated(device) - free >= master.weights_bytes
+    free = torch.accelerator.memory_allocated(accelerator)
+    master.finish(accelerator)
+    assert torch.accelerator.memory_allocated(accelerator) - free >= master.weights_bytes
     master.drop()
-    assert torch.cuda.memory_allocated(device) == free
+    assert torch.accelerator.memory_allocated(accelerator) == free
+
+
+def test_a_copy_is_waited_for_once_it_is_used_and_not_before(soft_device: Soft) -> None:
+    module, device = nn.Linear(64, 64), torch.device("soft", 0)
+    master, waited = Pinned([module]), soft_device.waits()
+    master.begin(device)
+    x = torch.ones(2, 64, device=device)
+    assert (x @ x.mT).isfinite().all()
+    waited += 1  # for this answer
+    assert all(x.isnan().all() for x in master._coming), "what is computed meanwhile waits for no copy"
+    waited += len(master._coming)
+    master.finish(device)
+    assert soft_device.waits() == waited, "the device waits for the copy, the machine does not"
+    due = nn.functional.linear(torch.ones(2, 64), *(one.cpu() for one in module.parameters()))
+    assert torch.allclose(module(x).cpu(), due, atol=1e-5)
 
 
 @pytest.mark.gpu
