@@ -24,7 +24,6 @@ from dynaxx.stage.levers.compiled import answer_apart, graphs
 from dynaxx.stage.levers.lever import Lever, Undo
 from dynaxx.stage.levers.table import LEVERS
 from dynaxx.stage.pipeline import held
-from soft_device.module import Soft
 
 STAGE: dict[str, Any] = {
     "name": "base", "role": "base", "kind": "pipeline", "load": "sd", "call": {"num_inference_steps": 2},
@@ -297,16 +296,6 @@ def test_a_compiled_network_gives_the_same_picture(tmp_path: Path) -> None:
     samples = cascade(tmp_path, "cpu", "compile").sample("a red apple", seed=1)
     assert samples.trace.nodes[0].calls[0]["levers"]["compile"]["error"] <= 1e-3, "it ran, and answered the same"
     assert (samples.x - cascade(tmp_path, "cpu").sample("a red apple", seed=1).x).abs().max() <= 1e-3
-
-
-@pytest.mark.parametrize("lever", ["attention-math", "channels-last", "fused-projections"])
-def test_levers_beside_the_cpu(tmp_path: Path, soft_device: Soft, lever: str) -> None:
-    live = cascade(tmp_path, "soft", lever)
-    samples = live.sample("a red apple", seed=1)
-    trials = samples.trace.nodes[0].calls[0]["levers"]
-    assert set(trials) == {lever}
-    plain = cascade(tmp_path, "cpu").sample("a red apple", seed=1)
-    assert (samples.x.cpu() - plain.x).abs().max() <= 1e-3
 
 
 @pytest.mark.gpu

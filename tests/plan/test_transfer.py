@@ -15,7 +15,6 @@ from dynaxx.plan.time.devices import PAGEABLE, PINNED, device_named
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.time.transfer import MEASURED, Transfer
 from dynaxx.plan.time.transfer_probe import transfer_of
-from soft_device.module import GIB, Soft
 
 CPU = torch.device("cpu")
 
@@ -67,17 +66,6 @@ def test_what_is_left_of_a_wait() -> None:
     left = Interval(5.0, 4.0, 6.0).beyond(Interval(3.0, 1.0, 4.5))
     assert left == Interval(2.0, 0.0, 5.0)
     assert Interval(1.0, 0.5, 2.0).beyond(Interval(9.0, 8.0, 10.0)) == Interval(0.0, 0.0, 0.0)
-
-
-def test_an_accelerator_is_copied_to_from_both_kinds_of_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soft_device: Soft
-) -> None:
-    monkeypatch.setenv("DYNAXX_CACHE", str(tmp_path))
-    found = transfer_of(torch.device("soft:1"))
-    assert found is not None
-    assert found.pinned_bytes_s is not None
-    assert min(found.pinned_bytes_s, found.mapped_bytes_s) > 1e8
-    assert found.memory_bytes == GIB
 
 
 @pytest.mark.gpu

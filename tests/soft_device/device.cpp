@@ -254,10 +254,13 @@ TORCH_LIBRARY(soft_device, m) {
     return int64_t(counts[i].most);
   });
   m.def("waits() -> int", [] { return waits.load(); });
-  m.def("give_up() -> int", [] {
+  m.def("pending(bool give_up) -> int", [](bool give_up) {
     Lock lock(guard);
     int64_t found = 0;
-    for (auto& [_, queue] : queues) found += queue.tasks.size(), queue.done = queue.issued, queue.tasks.clear();
+    for (auto& [_, queue] : queues) {
+      found += queue.tasks.size();
+      if (give_up) queue.done = queue.issued, queue.tasks.clear();
+    }
     return found;
   });
 }

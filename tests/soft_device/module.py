@@ -109,7 +109,11 @@ class Soft(ModuleType):
 
     def give_up(self) -> int:
         """Drop the copies, and waits among streams, that nobody waited for yet; how many there were."""
-        return int(self._own.give_up())
+        return int(self._own.pending(True))
+
+    def pending(self) -> int:
+        """How many copies, and waits among streams, nobody waited for yet."""
+        return int(self._own.pending(False))
 
     def current_stream(self, device: Where = None) -> torch.Stream:
         return torch.accelerator.current_stream(self._index(device))
