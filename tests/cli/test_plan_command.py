@@ -12,6 +12,7 @@ from dynaxx.cli import run
 from dynaxx.plan.time.clock import ProbedClock
 from dynaxx.plan.time.halves import Half, Ratio
 from dynaxx.plan.time.transfer import Transfer
+from dynaxx.plan.unpaced import Unpaced
 
 TEXT = """
 name: two
@@ -84,6 +85,15 @@ def test_devices_are_read_as_sample_reads_them(ours: str, capsys: pytest.Capture
     said = " ".join(capsys.readouterr().out.split())
     assert "where all devices work at once, the bottleneck." in said
     assert "of answers." in said
+    assert "not in the pace" not in said
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "dynaxx.plan.spread.unpaced", lambda *given: Unpaced({"up": 2**30}, {"cuda:0": "A", "cuda:1": "B"})
+        )
+        assert run(["plan", ours, "--devices", "cuda:0,cuda:1", "--device", "t4", "--samples", "64"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not in the pace: blocks that are streamed, 1 GiB of up in a run." in said
+    assert "not in the pace: cuda:0 (A), cuda:1 (B) are unlike, and timed alike." in said
     assert run(["plan", ours, "--devices", "base=cpu:0", "--devices", "up=cpu:1"]) == 0
     assert "held by workers on the CPU." in " ".join(capsys.readouterr().out.split())
 

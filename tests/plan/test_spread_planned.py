@@ -21,6 +21,7 @@ from dynaxx.plan.ops import is_view
 from dynaxx.plan.spread import SpreadPlan, SpreadQuestion, plan_spread
 from dynaxx.plan.time.devices import device_named
 from dynaxx.plan.told import Teller
+from dynaxx.plan.unpaced import Unpaced, unpaced
 from dynaxx.spec.files import loads
 from dynaxx.spec.graph import nodes
 
@@ -184,8 +185,31 @@ def test_a_stage_that_no_device_can_hold_is_streamed() -> None:
     assert first.weights_bytes == 0
     assert f"stream {large} on cuda:0" in map(str, plan.run.events)
     assert plan.host.masters_bytes == weights[large]
+    (node,) = [one for one in plan.run.nodes if one.node.stage.name == large]
+    assert plan.unpaced.brought_bytes == {large: node.brought_bytes}
+    assert node.brought_bytes > 0
+    assert planned(APART).unpaced == Unpaced({}, {})
     with pytest.raises(RunError, match=r"holds .* of weights, and is given"):
         planned(dict.fromkeys(weights, ("cuda:0",)), kind="t4", cap_bytes=cap)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "found"),
+    [
+        ("cuda", (80, 16), {"cuda:0": "Large, 80 GiB", "cuda:1": "Small, 16 GiB"}),
+        ("cuda", (16, 16), {}),
+        ("t4", (80, 16), {}),
+    ],
+    ids=["unlike", "alike", "told what they are"],
+)
+def test_devices_that_are_unlike_are_said(
+    monkeypatch: pytest.MonkeyPatch, kind: str, sizes: tuple[int, int], found: dict[str, str]
+) -> None:
+    size_of = {torch.device("cuda", i): size * 2**30 for i, size in enumerate(sizes)}
+    monkeypatch.setattr("dynaxx.plan.unpaced.accelerators", lambda: ("cuda:0", "cuda:1"))
+    monkeypatch.setattr("dynaxx.plan.unpaced.total_bytes", size_of.get)
+    monkeypatch.setattr("dynaxx.plan.unpaced.name_of", lambda on: "Large" if size_of[on] > 2**35 else "Small")
+    assert unpaced((), ("cuda:0", "cuda:1", "cpu:0"), kind).unlike == found
 
 
 @pytest.mark.parametrize(

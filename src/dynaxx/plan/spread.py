@@ -21,6 +21,7 @@ from dynaxx.plan.signals import asked_bytes, signal_bytes
 from dynaxx.plan.time.devices import known_devices
 from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller
+from dynaxx.plan.unpaced import Unpaced, unpaced
 from dynaxx.plan.weights import weights_of
 from dynaxx.signal.device import accelerators, numbered
 from dynaxx.signal.device_memory import total_bytes
@@ -69,6 +70,7 @@ class SpreadPlan:
     devices: tuple[DevicePlan, ...]
     host: Host
     pace: Pace
+    unpaced: Unpaced
 
 
 @final
@@ -118,7 +120,8 @@ def plan_spread(
     lie = Residence("resident", frozenset(name for name, _ in flows))
     run = RunPlan(nodes, _events(graph, spread, flows, asked.decode), lie, asked.cap_bytes)
     host = _host(spec, plans, devices, loads, asked)
-    return SpreadPlan(run, spread, by, batch, devices, host, pace_of(seconds, loads, spread, asked.samples, batch))
+    pace = pace_of(seconds, loads, spread, asked.samples, batch)
+    return SpreadPlan(run, spread, by, batch, devices, host, pace, unpaced(nodes, used, asked.kind))
 
 
 def _names(devices: Sequence[str] | Spread) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ def _spread(found: SpreadPlan) -> dict[str, Any]:
     return {
         "stages": {name: list(devices) for name, devices in found.spread.items()}, "by": found.by,
         "devices": [asdict(one) for one in found.devices], "host": asdict(found.host),
-        "way_s": _plain(pace.way_s), "bottleneck_s": _plain(pace.bottleneck_s),
+        "way_s": _plain(pace.way_s), "bottleneck_s": _plain(pace.bottleneck_s), "unpaced": asdict(found.unpaced),
     }  # fmt: skip
 
 
