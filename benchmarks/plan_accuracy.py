@@ -4,8 +4,7 @@
 
 `memory_error`: |plan - truth| / truth of the live tensors' bytes at their peak, the mean over stages, sampled and
 trained. `allocator_error`: the same for all that torch's CPU allocator gives out, kernels' own copies included.
-`resident_error`: the same for the growth of the resident set of a process of its own, the plan being the peak and what
-the least stage takes.
+`resident_error`: the same for the growth of the resident set of a process of its own above its imports.
 `time_error`: the median of |plan - clock| / clock after a calibration; `interval_coverage`: the share of 90% intervals
 that hold; `half_width`: their median half-width; `half_time_error` and `half_coverage`: the same of networks as in
 pretrained pipelines, in half precision. Peers: the rules of accelerate's estimator (`peer`), and torch's
@@ -16,7 +15,9 @@ the time at most is for memory and half for time; `n` says how many stages and m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
+import importlib
 import json
 import os
 import random
@@ -26,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import timing
@@ -38,6 +40,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.plan.predict import plan_run
 from dynaxx.plan.profiles import profile_of
+from dynaxx.plan.resident import resident_bytes
 from dynaxx.plan.time.calibrate import calibrate
 from dynaxx.plan.time.clock import ProbedClock
 from dynaxx.plan.time.interval import Interval
@@ -84,6 +87,30 @@ def planned_bytes(setting: Setting, *, on_cpu: bool = True) -> float:
     """What the plan says is held at once, a CPU's kernels' copies included or not."""
     found = profile_of(setting.node, setting.spec.condition, mode=setting.mode)  # type: ignore[arg-type]
     return found.peak_bytes(setting.batch, setting.node.grid.size, on_cpu=on_cpu)
+
+
+def grown_bytes(setting: Setting) -> float:
+    """What the plan says that a process grows to above its imports; in training all that it holds comes and goes."""
+    held, mode = planned_bytes(setting), setting.mode
+    weights = profile_of(setting.node, setting.spec.condition).weights if mode == "sample" else 0
+    return resident_bytes(held, held - weights, mode)  # type: ignore[arg-type]
+
+
+def import_all(least: Setting) -> None:
+    """Import what sampling and training import while they run, found in a process that does both."""
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as listed:
+
+        def names(work: Callable[[], object]) -> list[int]:
+            before = set(sys.modules)
+            work()
+            work_of(Setting(least.spec, least.node, 1, "train"))()
+            Path(listed.name).write_text(json.dumps(sorted(set(sys.modules) - before)))
+            return [0]
+
+        aside(names, work_of(least))
+        for name in json.load(listed):
+            with contextlib.suppress(ImportError):  # names that a library gives its own modules
+                importlib.import_module(name)
 
 
 def accelerate_bytes(setting: Setting) -> float:
@@ -137,11 +164,11 @@ class Truth(NamedTuple):
 
 
 def memory(count: int, peers: int, seed: int, let: Within) -> list[timing.Result]:
-    """Errors of memory; everything is measured before the parent has done anything."""
+    """Errors of memory; everything is measured before the parent has done anything but import."""
+    keep_freed_memory()  # as commands do
     made = settings(count, seed, memory=True)
     both = [Setting(one.spec, one.node, one.batch, mode) for one in made for mode in ("sample", "train")]
-    first = tiny()
-    bare = {mode: aside(resident, work_of(Setting(first.spec, first.node, 1, mode)))[0] for mode in ("sample", "train")}
+    import_all(tiny())
     truth = [Truth(*aside(held, work_of(one)), *aside(resident, work_of(one))) for one in let(both)]
     both = both[: len(truth)]
     plans, firsts = list[float](), list[float]()
@@ -155,7 +182,7 @@ def memory(count: int, peers: int, seed: int, let: Within) -> list[timing.Result
     told = list(zip(both, plans, truth, strict=True))
     live = [abs(planned_bytes(one, on_cpu=False) / real.tensors - 1) for one, _, real in told]
     given = [abs(plan / real.allocated - 1) for _, plan, real in told]
-    grown = [abs((plan + bare[one.mode]) / real.resident - 1) for one, plan, real in told]
+    grown = [abs(grown_bytes(one) / real.resident - 1) for one, _, real in told]
     theirs = [abs(accelerate_bytes(one) / real.tensors - 1) for one, _, real in told]
     found = [
         mean("memory_error", live, target=0.02, peer=statistics.mean(theirs)),

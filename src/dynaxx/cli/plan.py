@@ -201,6 +201,8 @@ def _show(data: dict[str, Any], console: Console) -> None:
     held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
     many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"
     console.print(f"{data['name']}: {held} for {many}.", markup=False)
+    if grown := _grown(data):
+        console.print(grown, markup=False, soft_wrap=True)
     for line in (*spread_lines(data), *room_lines(data)):
         console.print(line, markup=False, soft_wrap=True)
     for line in wait_lines(data):
@@ -223,6 +225,14 @@ def _show(data: dict[str, Any], console: Console) -> None:
         console.print(f"not known: {reason}", markup=False)
     if "page" in data:
         console.print(data["page"], markup=False)
+
+
+def _grown(data: dict[str, Any]) -> str:
+    """What the process grows to, where it computes in the machine's own memory."""
+    sampling, training = data["run"]["resident_bytes"], [stage["resident_bytes"] or 0 for stage in data["training"]]
+    parts = [f"by {size_of(sampling)}"] if sampling else []
+    parts += [f"by up to {size_of(most)} to train"] if (most := max(training, default=0)) else []
+    return f"resident set: the process grows {', '.join(parts)}, above its imports." if parts else ""
 
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from dynaxx.plan.pace import on_cpu
 from dynaxx.plan.placement import Wanted
 from dynaxx.plan.predict import RunPlan, plan_run
 from dynaxx.plan.profiles import Building
+from dynaxx.plan.resident import run_resident_bytes, training_resident_bytes
 from dynaxx.plan.spread import SpreadPlan, SpreadQuestion, plan_spread
 from dynaxx.plan.time.interval import Interval, in_turn
 from dynaxx.plan.told import Teller, teller_for
@@ -85,7 +86,8 @@ def answer_for(spec: CascadeSpec, question: Question, *, root: Path | None = Non
         "spread": spread and _spread(spread),
         "nodes": [_node(one) | {"latency_s": _plain(timed.node(one))} for one in run.nodes],
         "run": {
-            "parameters": run.parameters, "peak_bytes": round(run.peak_bytes), "latency_s": _plain(latency),
+            "parameters": run.parameters, "peak_bytes": round(run.peak_bytes),
+            "resident_bytes": None if spread else _rounded(run_resident_bytes(run)), "latency_s": _plain(latency),
             "fetch_s": _plain(time.fetch_s) if time else None,
             "brought_bytes": sum(one.brought_bytes for one in run.nodes),
             "first_extra_s": timed.first_extra_s(run.nodes),
@@ -162,6 +164,10 @@ def _plain(found: Interval | None) -> dict[str, float] | None:
     return None if found is None else asdict(found)
 
 
+def _rounded(found: float | None) -> int | None:
+    return None if found is None else round(found)
+
+
 def _usd(price: Price | None, found: Interval | None, times: float) -> dict[str, Any] | None:
     if price is None or found is None:
         return None
@@ -228,5 +234,5 @@ def _stage(one: TrainPlan) -> dict[str, Any]:
     return {
         "name": one.node.stage.name, "grid": str(one.node.grid), "batch": one.batch * one.parts, "steps": one.steps,
         "flops_per_step": one.flops, "flops": one.flops * one.steps, "peak_bytes": round(one.peak_bytes),
-        "unknown": one.unknown,
+        "resident_bytes": _rounded(training_resident_bytes(one)), "unknown": one.unknown,
     }  # fmt: skip

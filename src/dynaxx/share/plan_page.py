@@ -37,7 +37,9 @@ def _tiles(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     tiles = [("parameters", count_of(run["parameters"]), f"in {stages} stage{'s' if stages > 1 else ''}")]
     if run["latency_s"]:
         tiles.append(("time", seconds(run["latency_s"]["value"]), between(run["latency_s"])))
-    tiles.append(("memory", size_of(run["peak_bytes"]), "held at once"))
+    grown = run["resident_bytes"]
+    held = f"held at once; the process grows by {size_of(grown)}" if grown else "held at once"
+    tiles.append(("memory", size_of(run["peak_bytes"]), held))
     if run["usd_per_1000"]:
         usd = run["usd_per_1000"]["on_demand"]
         tiles.append(("1000 samples", f"${figure(usd['value'])}", f"${figure(usd['low'])} to ${figure(usd['high'])}"))
