@@ -11,6 +11,8 @@ from pathlib import Path
 import timing
 import torch
 
+from dynaxx.signal.device import accelerator
+
 Measure = Callable[[Path, str, bool], list[timing.Result]]
 
 
@@ -19,7 +21,7 @@ def main(name: str, says: str | None, measure: Measure, parts: Mapping[str, Meas
     parser = argparse.ArgumentParser(description=says)
     parser.add_argument("--quick", action="store_true", help="a smoke version of at most a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line on stdout")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=accelerator() or "cpu")
     if parts:
         parser.add_argument("--part", choices=list(parts), help="this alone; all of it where none is named")
     options = parser.parse_args()

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from dynaxx.signal.device import accelerator, name_of, synchronize
+
 BUSY = 0.5
 """A machine with more than this load per core before the first run is reported as busy."""
 
@@ -49,8 +51,8 @@ def timed(work: Callable[[], object]) -> float:
     """Seconds that `work` takes, to the end of what it gave the accelerator."""
     start = time.perf_counter()
     work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if (found := accelerator()) is not None:
+        synchronize(torch.device(found))
     return time.perf_counter() - start
 
 
@@ -72,9 +74,7 @@ def median(
 
 def device_name(device: torch.device) -> str:
     """What ran it, in words: the accelerator's name, or the number of CPU threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"
+    return name_of(device) or f"{device.type}, {torch.get_num_threads()} threads"
 
 
 def load() -> dict[str, object]:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from dynaxx.cli import run
-from dynaxx.plan.time.calibrate import calibrate, calibrated, keep
+from dynaxx.plan.time.calibrate import calibrate
+from dynaxx.plan.time.kept import calibrated, keep
 from dynaxx.plan.time.transfer_probe import transfer_of
 from soft_device.module import GIB, Soft
 

@@ -82,7 +82,7 @@ def test_what_is_no_device_is_refused_with_the_way_out(name: str) -> None:
             read(name)
 
 
-@pytest.mark.parametrize("name", sorted({*MAKES, "hpu", "vulkan", "mtia", "privateuseone"} - {accelerator()}))
+@pytest.mark.parametrize("name", sorted({*MAKES, "hpu", "vulkan", "mtia"} - {accelerator()}))
 def test_what_is_not_here_is_refused_with_the_reason(name: str) -> None:
     with pytest.raises(UsageError, match=rf"{name!r} cannot be used \(.+\)\. Name another, or none"):
         usable(name)

@@ -10,8 +10,9 @@ from PIL import Image
 from tiny import Given, base_only, halves, tiny
 
 from dynaxx.engine.cascade import Cascade
-from dynaxx.errors import DataError, RunError
+from dynaxx.errors import DataError, RunError, UsageError
 from dynaxx.train import Every, train
+from dynaxx.train.machine import Machine
 
 EVERY = Every(preview=10**6)
 
@@ -93,3 +94,10 @@ def test_paths_lead_out_of_where_a_link_points(pictures: Path, tmp_path: Path) -
     spec = base_only(data={"kind": "folder", "path": "pictures"}, base__train__steps=1)
     train(spec, root=tmp_path, out=tmp_path / "run", every=EVERY)
     assert "path: ../../pictures" in (tmp_path / "run" / "cascade.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_device_that_is_none_is_refused_by_every_process(monkeypatch: pytest.MonkeyPatch, processes: str) -> None:
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    with pytest.raises(UsageError, match=r"'cpu:x' is no device\. Name another, or none: this machine has cpu"):
+        Machine.of("cpu:x")

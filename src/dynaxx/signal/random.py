@@ -75,7 +75,8 @@ class Draws:
         self, purpose: str, shape: tuple[int, ...], *, draw: int = 0, device: torch.device | str | None = None
     ) -> Tensor:
         """Uniform 32-bit words as int64 in [0, 2^32), the same bits on every device."""
-        return self._shaped(torch.stack(self._words(purpose, shape, draw, device), dim=-1), shape)
+        target = _place(device)
+        return self._shaped(torch.stack(self._words(purpose, shape, draw, target), dim=-1), shape).to(target)
 
     def integers(
         self,
@@ -117,24 +118,29 @@ class Draws:
         The words are the same on every device; their logarithm and cosine may differ in the last float64 bit. What a
         device without float64 is to have is drawn on the CPU.
         """
-        target = torch.get_default_device() if device is None else torch.device(device)
-        w0, w1, w2, w3 = self._words(purpose, shape, draw, double_on(target))
+        target = _place(device)
+        w0, w1, w2, w3 = self._words(purpose, shape, draw, target)
         drawn = torch.stack((*_box_muller(w0, w1, dtype), *_box_muller(w2, w3, dtype)), dim=-1)
         return self._shaped(drawn, shape).to(target)
 
     def _words(
-        self, purpose: str, shape: tuple[int, ...], draw: int, device: torch.device | str | None
+        self, purpose: str, shape: tuple[int, ...], draw: int, target: torch.device
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Four words per block, each of shape `(B, blocks)`."""
+        """Four words per block, each of shape `(B, blocks)`: on the CPU for a device without float64."""
         _check_word("draw", draw)
-        ids = _ids_on(self.ids, torch.get_default_device() if device is None else torch.device(device))
+        device = double_on(target)
         block = torch.arange(-(-math.prod(shape) // 4), device=device).reshape(1, -1)
+        ids = _ids_on(self.ids, device)
         zero = torch.zeros_like(block)
         return philox((block, zero + draw, ids, zero), _key(self.seed, self.scope, purpose))
 
     def _shaped(self, blocks: Tensor, shape: tuple[int, ...]) -> Tensor:
         """`(B, blocks, 4)` -> `(B, *shape)`, the last block's spare words left out."""
         return blocks.flatten(1)[:, : math.prod(shape)].reshape(len(self.ids), *shape)
+
+
+def _place(device: torch.device | str | None) -> torch.device:
+    return torch.get_default_device() if device is None else torch.device(device)
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaxx.errors import UsageError
-from dynaxx.signal.device import accelerator, has_bfloat16, usable
+from dynaxx.signal.device import accelerator, apart, has_bfloat16, usable
 from dynaxx.stage.layout import lay_out
 
 
@@ -28,12 +28,13 @@ class Machine:
     @classmethod
     def of(cls, device: str | None = None, precision: str = "auto") -> Machine:
         """The machine that this process finds itself on; mixed precision is `auto` on GPUs that gain by it."""
+        named = None if device is None else usable(device)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             from accelerate import PartialState
 
-            state = PartialState(cpu=device == "cpu")
+            state = PartialState(cpu=named is not None and not apart(named))
             return cls(state.device, _autocast(state.device, precision), state.process_index, state.num_processes)
-        found = usable(device or accelerator() or "cpu")
+        found = named or usable(accelerator() or "cpu")
         return cls(found, _autocast(found, precision))
 
     def lay_out(self, network: nn.Module, size: tuple[int, ...]) -> None:
