@@ -80,7 +80,7 @@ def measure(root: Path, device: str, quick: bool) -> list[timing.Result]:
 
 
 def whole(root: Path, device: str, quick: bool) -> list[timing.Result]:
-    """Ours, diffusers' at the same batch, and its prompt by prompt, in turn; then guidance within an interval."""
+    """Ours, diffusers' at the same batch, and its prompt by prompt, in turn."""
     gpu, walk = on_device.is_gpu(device), walk_on(device, quick)
     dtype, count = "bfloat16" if gpu else "float32", len(walk.prompts)
     if_shaped.saved(root, "gpu" if gpu else "cpu")
@@ -98,25 +98,27 @@ def whole(root: Path, device: str, quick: bool) -> list[timing.Result]:
         timing.ratio("speed_vs_diffusers", times["diffusers"], times["ours"], target=1.5 if gpu else None),
         timing.ratio("lever_batch", times["by prompt"], times["diffusers"]),
         timing.ratio("speed_vs_prompt_loop", times["by prompt"], times["ours"]),
-        guided_within(root, walk, device, dtype),
     ]
 
 
 def levers(root: Path, device: str, quick: bool) -> list[timing.Result]:
-    """Every lever beside none."""
+    """Guidance within an interval, and every lever, beside none."""
     gpu, walk = on_device.is_gpu(device), walk_on(device, quick)
     if_shaped.saved(root, "gpu" if gpu else "cpu")
-    return [by_itself(root, walk, device, name) for name in (known(device)[:2] if quick else known(device))]
+    names = known(device)[:2] if quick else known(device)
+    return [guided_within(root, walk, device), *(by_itself(root, walk, device, name) for name in names)]
 
 
 def known(device: str) -> list[str]:
     """The levers that a device has; on a CPU without those that compile."""
     kind = torch.device(device).type
-    return [name for name, lever in LEVERS.items() if kind in lever.on and (kind != "cpu" or not lever.compiles)]
+    there = {name: lever for name, lever in LEVERS.items() if not lever.on or kind in lever.on}
+    return [name for name, lever in there.items() if kind != "cpu" or not lever.compiles]
 
 
-def guided_within(root: Path, walk: Walk, device: str, dtype: str) -> timing.Result:
+def guided_within(root: Path, walk: Walk, device: str) -> timing.Result:
     """Guidance at the levels in INTERVAL beside guidance at all; it changes samples, so that it is no lever."""
+    dtype = "bfloat16" if on_device.is_gpu(device) else "float32"
     told = {f"{name}.guidance_interval": INTERVAL for name in if_shaped.NAMES}
     within, everywhere = (ours(root, walk, device, (), dtype, settings) for settings in (told, None))
     times = timing.alternate(
