@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -19,8 +20,10 @@ TORCH = Path(torch.__file__).parent
 
 def missing() -> str:
     """What this machine lacks to compile the device; nothing where it has all."""
-    if os.name != "posix":
-        return "the soft device is compiled on Linux and macOS only"
+    if sys.platform != "linux":
+        return "the soft device is compiled on Linux only"
+    if not hasattr(torch, "accelerator") or not hasattr(torch.accelerator, "get_memory_info"):
+        return f"the soft device needs torch 2.10 or newer: this is {torch.__version__}"
     return "" if shutil.which(_compiler()) else f"the soft device needs a C++ compiler: there is no {_compiler()} here"
 
 
