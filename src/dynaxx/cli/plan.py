@@ -13,9 +13,10 @@ from dynaxx.cli.interrupt import loading
 from dynaxx.cli.options import Json, parse_bytes, parse_settings, parse_size
 from dynaxx.cli.plan_devices import how_many, over_devices
 from dynaxx.cli.plan_options import check_together
+from dynaxx.cli.plan_shown import show_plan
 from dynaxx.cli.propose import Wish
 from dynaxx.cli.propose import answer as answer_wish
-from dynaxx.cli.quantity import amount, dollars, lasting, size_of
+from dynaxx.cli.quantity import amount, lasting, size_of
 from dynaxx.cli.table import table
 from dynaxx.errors import UsageError
 
@@ -121,7 +122,7 @@ def plan(
     data = answer(question)
     if page is not None:
         _write_page(data, page)
-    return Answer(data, lambda console: _show(data, console))
+    return Answer(data, lambda console: show_plan(data, console))
 
 
 def _write_page(data: dict[str, Any], page: Path) -> None:
@@ -180,74 +181,3 @@ def _calibrate(device: str) -> Answer:
     lines = [f"{clock.name}: {told}{'' if kept else ' (could not be kept)'}", *([f"weights: {comes}"] if comes else [])]
     data = {"device": clock.name, "spread": spread, "transfer": rates or None, "kept": kept}
     return Answer(data, lambda page: page.print("\n".join(lines), markup=False, soft_wrap=True))
-
-
-def _show(data: dict[str, Any], console: Console) -> None:
-    from dynaxx.share.plan_room import room_lines, wait_lines
-    from dynaxx.share.plan_spread import spread_lines
-
-    heads = ("stage", "answers on", "parameters", "weights", "evaluations", "FLOPs a sample", "peak", "time")
-    table(console, heads, [_row(node) for node in data["nodes"]])
-    for node in data["nodes"]:
-        if node["parts"]:
-            said = ", ".join(f"{name} {'?' if n is None else f'{n:,}'}" for name, n in node["parts"].items())
-            console.print(f"{node['name']}: {said} parameters", markup=False, soft_wrap=True)
-    for codec in data["codecs"]:
-        if codec["weights_bytes"]:
-            count, size = amount(codec["parameters"]), size_of(codec["weights_bytes"])
-            said = f"codec {codec['name']}: {count} parameters, {size}; part of the peaks, and not of the time"
-            console.print(said, markup=False, soft_wrap=True)
-    run = data["run"]
-    held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
-    many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"
-    console.print(f"{data['name']}: {held} for {many}.", markup=False)
-    if grown := _grown(data):
-        console.print(grown, markup=False, soft_wrap=True)
-    for line in (*spread_lines(data), *room_lines(data)):
-        console.print(line, markup=False, soft_wrap=True)
-    for line in wait_lines(data):
-        console.print(line, markup=False)
-    console.print(f"time: {data['clock']}", markup=False)
-    if run["first_extra_s"] is not None:
-        console.print(f"a process' first batch took {run['first_extra_s']:.2g} s longer", markup=False)
-    if run["usd_per_1000"]:
-        console.print(f"1000 samples: {dollars(run['usd_per_1000'])}", markup=False)
-    if run["kwh_per_1000"]:
-        console.print(f"1000 samples: up to {run['kwh_per_1000']['high']:.2g} kWh", markup=False)
-    if data["training"]:
-        console.print("\ntraining", style="dim")
-        heads = ("stage", "trains on", "batch", "steps", "FLOPs a step", "FLOPs", "peak", "time")
-        table(console, heads, [_training_row(stage) for stage in data["training"]])
-        money = f", {dollars(data['train']['usd'])}" if data["train"]["usd"] else ""
-        energy = f", up to {data['train']['kwh']['high']:.2g} kWh" if data["train"]["kwh"] else ""
-        console.print(f"all stages: {lasting(data['train']['train_s'])}{money}{energy}", markup=False)
-    for reason in data["unknown"]:
-        console.print(f"not known: {reason}", markup=False)
-    if "page" in data:
-        console.print(data["page"], markup=False)
-
-
-def _grown(data: dict[str, Any]) -> str:
-    """What the process grows to, where it computes in the machine's own memory."""
-    sampling, training = data["run"]["resident_bytes"], [stage["resident_bytes"] or 0 for stage in data["training"]]
-    parts = [f"by {size_of(sampling)}"] if sampling else []
-    parts += [f"by up to {size_of(most)} to train"] if (most := max(training, default=0)) else []
-    return f"resident set: the process grows {', '.join(parts)}, above its imports." if parts else ""
-
-
-def _row(node: dict[str, Any]) -> tuple[str, ...]:
-    if node["unknown"]:
-        return node["name"], node["grid"], *["?"] * 6
-    return (
-        node["name"], node["grid"], amount(node["parameters"]), size_of(node["weights_bytes"]),
-        str(node["evaluations"]), amount(node["flops"]), size_of(node["peak_bytes"]), lasting(node["latency_s"]),
-    )  # fmt: skip
-
-
-def _training_row(stage: dict[str, Any]) -> tuple[str, ...]:
-    if stage["unknown"]:
-        return stage["name"], stage["grid"], *["?"] * 6
-    return (
-        stage["name"], stage["grid"], str(stage["batch"]), str(stage["steps"]), amount(stage["flops_per_step"]),
-        amount(stage["flops"]), size_of(stage["peak_bytes"]), lasting(stage["train_s"]),
-    )  # fmt: skip

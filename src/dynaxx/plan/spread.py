@@ -7,27 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, final
 
-import torch
-
-from dynaxx.errors import UsageError
-from dynaxx.plan.assign import Load, Spread, assign, refuse_overfull, streamed
+from dynaxx.plan.assign import Load, Spread, streamed
 from dynaxx.plan.events import Event, codecs_of
 from dynaxx.plan.node_plan import NodePlan
 from dynaxx.plan.pace import Pace, batch_of, on_cpu, pace_of, stage_seconds
-from dynaxx.plan.placement import SHARE_FOR_WEIGHTS, Residence
+from dynaxx.plan.placement import Residence
 from dynaxx.plan.predict import RunPlan, plan_run, streaming
-from dynaxx.plan.profiles import OPEN_KINDS, Building
+from dynaxx.plan.profiles import Building
+from dynaxx.plan.seating import loads_of, names_of, room_bytes, seat
 from dynaxx.plan.signals import asked_bytes, signal_bytes
-from dynaxx.plan.time.devices import known_devices
-from dynaxx.plan.time.interval import Interval
 from dynaxx.plan.told import Teller
 from dynaxx.plan.unpaced import Unpaced, unpaced
 from dynaxx.plan.weights import weights_of
-from dynaxx.signal.device import accelerators, numbered
-from dynaxx.signal.device_memory import total_bytes
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.graph import Node, first_nodes
-from dynaxx.spec.problem import did_you_mean
+from dynaxx.spec.graph import Node
 from dynaxx.spec.stage import PipelineStage
 
 
@@ -101,7 +94,7 @@ def plan_spread(
         UsageError: if a stage or a device is not known, or nothing says who is to hold what.
         RunError: if weights do not fit.
     """
-    names = _names(asked.devices)
+    names = names_of(asked.devices)
     home = "cpu" if on_cpu(names[0]) else names[0]  # where the run is, and stages that nobody spreads
     named = asked.devices if isinstance(asked.devices, Mapping) else {node.stage.name for node in graph}
     at_work = {*names, *(home for node in graph if node.stage.name not in named)}
@@ -109,9 +102,9 @@ def plan_spread(
     plans = plan_run(spec, graph, samples=asked.samples, batch=batch, on_cpu=False, build=build, root=root).nodes
     seconds = stage_seconds(plans, teller) if teller is not None else None
     planned = {one.node.stage.name: one.profile.weights if one.profile else None for one in plans}
-    loads = _loads(graph, weights_of(graph, planned, root), seconds, frugal=asked.cap_bytes is not None)
-    rooms = {device: _room(device, asked.kind, asked.cap_bytes) for device in (*names, home)}
-    spread, by = _spread(asked.devices, home, loads, rooms, told=seconds is not None)
+    loads = loads_of(graph, weights_of(graph, planned, root), seconds, frugal=asked.cap_bytes is not None)
+    rooms = {device: room_bytes(device, asked.kind, asked.cap_bytes) for device in (*names, home)}
+    spread, by = seat(asked.devices, home, loads, rooms, told=seconds is not None)
     flows = {(name, on) for name, devices in spread.items() for on in devices if streamed(loads[name], rooms[on])}
     used = tuple(dict.fromkeys(device for devices in spread.values() for device in devices))
     placed = {device: _placed(plans, device, spread, flows, spec, root) for device in used}
@@ -122,72 +115,6 @@ def plan_spread(
     host = _host(spec, plans, devices, loads, asked)
     pace = pace_of(seconds, loads, spread, asked.samples, batch)
     return SpreadPlan(run, spread, by, batch, devices, host, pace, unpaced(nodes, used, asked.kind))
-
-
-def _names(devices: Sequence[str] | Spread) -> tuple[str, ...]:
-    """All devices, each once.
-
-    Raises:
-        UsageError: if one is none.
-    """
-    several = devices.values() if isinstance(devices, Mapping) else [devices]
-    found = tuple(dict.fromkeys(device for some in several for device in some))
-    for device in found:
-        try:
-            torch.device(device)
-        except RuntimeError as error:
-            raise UsageError("--devices", f"{device!r} is no device.", "Name such as cuda:0 or cpu:1.") from error
-    return found
-
-
-def _room(device: str, kind: str, cap_bytes: int | None) -> int | None:
-    """The bytes that a device has for weights: a share of the cap, or of its own memory where that is known."""
-    limits = [float(cap_bytes)] if cap_bytes is not None else []
-    if not on_cpu(device):
-        known, place = known_devices().get(kind), torch.device(device)
-        limits += [known.memory_bytes] if known else []
-        here = not known and str(numbered(place)) in accelerators()
-        limits += [total] if here and (total := total_bytes(place)) else []
-    return int(min(limits) * SHARE_FOR_WEIGHTS) if limits else None
-
-
-def _loads(
-    graph: Sequence[Node],
-    weights: Mapping[str, int | None],
-    seconds: Mapping[str, Interval] | None,
-    *,
-    frugal: bool,
-) -> dict[str, Load]:
-    """What stages ask of a device; pipelines can be streamed, and our own networks where a cap has them mapped."""
-    kinds = {name: node.stage for name, node in first_nodes(graph).items()}
-    able = {
-        name: isinstance(kind, PipelineStage) or (frugal and isinstance(kind, OPEN_KINDS))
-        for name, kind in kinds.items()
-    }
-    return {name: Load(seconds[name].value if seconds else 1.0, weights[name], able[name]) for name in kinds}
-
-
-def _spread(
-    devices: Sequence[str] | Spread,
-    home: str,
-    loads: Mapping[str, Load],
-    rooms: Mapping[str, int | None],
-    *,
-    told: bool,
-) -> tuple[Spread, Literal["name", "clock"]]:
-    if isinstance(devices, Mapping):
-        for name in devices:
-            if name not in loads:
-                fix = f"{did_you_mean(name, loads)}Known: {', '.join(loads)}."
-                raise UsageError(f"stage {name!r}", "no such stage to spread.", fix)
-        spread = {name: tuple(devices.get(name) or (home,)) for name in loads}
-        refuse_overfull(loads, spread, rooms)
-        return spread, "name"
-    if not told:
-        problem = "nothing tells how long every stage takes here: a run makes a few samples to see, and chooses then."
-        fix = "Name the devices of each stage (base=cuda:0), time this machine (--calibrate), or name a known --device."
-        raise UsageError("--devices", problem, fix)
-    return assign(loads, {device: rooms[device] for device in devices}), "clock"
 
 
 def _placed(
