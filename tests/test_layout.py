@@ -18,6 +18,8 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 OPEN_KWARGS = {
     "plan/echo.py:heard",
     "stage/levers/attention.py:answer",
+    "stage/levers/compiled.py:answer",
+    "stage/levers/convolution.py:answer",
     "stage/levers/precision.py:answer",
     "stage/pipeline/guided.py:answer",
     "stage/pipeline/walk.py:set_timesteps",

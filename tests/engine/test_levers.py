@@ -11,6 +11,7 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from tiny_pipelines import saved
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend
 
 from dynaxx import Cascade
 from dynaxx.engine.runtime import Runtime
@@ -18,10 +19,12 @@ from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.levers import choose as chosen
 from dynaxx.stage.levers import timed as clocked
+from dynaxx.stage.levers.attention import attending
 from dynaxx.stage.levers.captured import Call, captured
 from dynaxx.stage.levers.choose import choose
-from dynaxx.stage.levers.compiled import answer_apart, graphs
-from dynaxx.stage.levers.lever import Lever, Undo
+from dynaxx.stage.levers.compiled import answer_apart, apart, graphs
+from dynaxx.stage.levers.convolution import searched
+from dynaxx.stage.levers.lever import Lever, Undo, around
 from dynaxx.stage.levers.table import LEVERS
 from dynaxx.stage.pipeline import held
 
@@ -289,6 +292,36 @@ def test_levers_and_answers_that_are_kept_do_not_go_together() -> None:
         Cascade.from_spec(spec, runtime=Runtime(device="cpu", levers=("channels-last",)))
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch's own compiler
+def test_each_network_is_compiled_whatever_wraps_its_calls() -> None:
+    """Torch compiles a piece of code eight times, and what a lever wraps calls in is one piece for all networks."""
+    networks = [nn.Linear(4, 4).eval() for _ in range(10)]
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True), torch.no_grad():
+        for network in networks:
+            attending(SDPBackend.MATH)(network)
+            around(network, lambda answering: torch.compile(apart(answering), backend="eager"))
+            for count in (2, 3):
+                x = torch.ones(count, 4)
+                assert torch.equal(network(x), nn.functional.linear(x, network.weight, network.bias))
+    torch._dynamo.reset()
+
+
+def test_cudnn_searches_for_one_network_and_not_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    seen: list[bool] = []
+    network = nn.Linear(2, 2)
+    network.register_forward_pre_hook(lambda *_: seen.append(torch.backends.cudnn.benchmark))
+    undo = searched(network)
+    network(torch.zeros(1, 2))
+    with pytest.raises(RuntimeError):
+        network(torch.zeros(1, 3))
+    assert not torch.backends.cudnn.benchmark, "what fails leaves it as it was"
+    undo()
+    network(torch.zeros(1, 2))
+    assert seen == [True, True, False]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch's compiler needs one for C++")
 @pytest.mark.filterwarnings("ignore")
@@ -322,8 +355,8 @@ SPREADS = [("cpu:0", "cpu:1"), {"base": ("cpu",)}]
 
 @pytest.mark.parametrize("spread", SPREADS, ids=["list", "by name"])
 def test_only_levers_of_one_network_go_with_several_devices(spread: Any) -> None:
-    """Kernels of attention belong to the process, and CUDA graphs to the thread that recorded them."""
-    refused = {name for name in LEVERS if name.startswith("attention-") or name == "cuda-graphs"}
+    """Kernels of attention and cuDNN's search belong to the process, CUDA graphs to the thread that recorded them."""
+    refused = {name for name in LEVERS if name.startswith("attention-")} | {"cudnn-search", "cuda-graphs"}
     for name in refused:
         assert Runtime(levers=(name,), spread=("cpu",)).levers == (name,), "one device alone"
         with pytest.raises(

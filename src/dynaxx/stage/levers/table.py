@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend
 
 from dynaxx.stage.levers.attention import attending, can_fuse, fused
 from dynaxx.stage.levers.compiled import compiled, graphs
+from dynaxx.stage.levers.convolution import searched
 from dynaxx.stage.levers.layout import channels_last
 from dynaxx.stage.levers.lever import Lever
 from dynaxx.stage.levers.precision import half, is_full
@@ -29,6 +30,7 @@ LEVERS: dict[str, Lever] = {
     "attention-efficient": _attention(SDPBackend.EFFICIENT_ATTENTION, "cuda"),
     "attention-cudnn": _attention(SDPBackend.CUDNN_ATTENTION, "cuda"),
     "attention-math": _attention(SDPBackend.MATH),
+    "cudnn-search": Lever(searched, on=("cuda",), alone="is set for all devices at once", compiles=True),
     "compile": Lever(compiled, on=("cpu", "cuda", "xpu"), compiles=True),
     "cuda-graphs": Lever(
         graphs, on=("cuda",), moves=False, compiles=True,
