@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dynaxx.errors import DataError, DynaxxError, MissingExtraError, RunError, SpecError, StoppedError, UsageError
+from dynaxx.signal.threads import give_way_soon
 
 if TYPE_CHECKING:
     from dynaxx.engine.cascade import Cascade
@@ -44,7 +45,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'dynaxx' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home = _HOMES[name]
+    if not home.startswith("dynaxx.spec."):  # which knows no torch
+        give_way_soon()
+    return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; give its exit code: 0 done, 1 could not, 2 wrong usage or bad spec, 130 interrupted."""
     from dynaxx.cli.allocator import keep_freed_memory
     from dynaxx.cli.guard import run as guarded
-    from dynaxx.cli.threads import give_way_soon
+    from dynaxx.signal.threads import give_way_soon
 
     give_way_soon()
     keep_freed_memory()
