@@ -13,6 +13,7 @@ from dynaxx.signal.threads import give_way_soon
 
 if TYPE_CHECKING:
     from dynaxx.engine.cascade import Cascade
+    from dynaxx.engine.runtime import Runtime
     from dynaxx.spec.cascade import CascadeSpec
     from dynaxx.spec.files import dump, load, loads
 
@@ -25,6 +26,7 @@ __all__ = [
     "DynaxxError",
     "MissingExtraError",
     "RunError",
+    "Runtime",
     "SpecError",
     "StoppedError",
     "UsageError",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "Cascade": "dynaxx.engine.cascade",
     "CascadeSpec": "dynaxx.spec.cascade",
+    "Runtime": "dynaxx.engine.runtime",
     "dump": "dynaxx.spec.files",
     "load": "dynaxx.spec.files",
     "loads": "dynaxx.spec.files",

@@ -13,10 +13,9 @@ import torch
 from tiny_pipelines import saved
 
 from dynaxx import Cascade
-from dynaxx.cli.options import parse_bytes
 from dynaxx.engine.move import weights_bytes
 from dynaxx.engine.runtime import Runtime
-from dynaxx.errors import RunError, UsageError
+from dynaxx.errors import RunError
 from dynaxx.spec.files import parse
 from dynaxx.stage.mapped import Mapped
 from dynaxx.stage.pipeline.wrapped import Wrapped
@@ -90,7 +89,7 @@ def test_streamed_blocks_give_the_same_sample(tmp_path: Path) -> None:
     whole = Cascade.from_spec(spec, root=tmp_path)
     (size,) = weights_bytes(whole.stages).values()
     assert size is not None
-    capped = Cascade.from_spec(spec, root=tmp_path, runtime=Runtime(memory_cap=size // 2))
+    capped = Cascade.from_spec(spec, root=tmp_path, runtime=Runtime(memory_cap=f"{size // 2}B"))
     samples = capped.sample("a red apple")
     assert [event.event for event in samples.trace.events] == ["encode", "stream base", "run base", "evict base"]
     assert samples.trace.events[1].weights_bytes == size
@@ -135,19 +134,6 @@ def test_a_batch_that_does_not_fit_is_halved() -> None:
 def test_a_single_sample_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(RunError, match="memory"):
         hungry(0).sample(num=2)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("8GiB", 8 * 2**30), ("1.5 GB", 1_500_000_000), ("512MiB", 2**29), ("1000", 1000), ("2kB", 2000)]
-)
-def test_sizes_of_memory(text: str, size: int) -> None:
-    assert parse_bytes(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "8Gb", "GiB", "-1GiB", "0", "8 G i B"])
-def test_what_is_no_size_of_memory(text: str) -> None:
-    with pytest.raises(UsageError, match="8GiB"):
-        parse_bytes(text)
 
 
 def process(*words: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from dynaxx.errors import UsageError
+from dynaxx.signal.memory_size import bytes_of
 
 DIGITS = re.compile(r"0*[1-9][0-9]{0,11}")
 """One size: positive, and not so long that it is no number any more."""
@@ -90,13 +91,7 @@ def parse_bytes(text: str | None) -> int | None:
     Raises:
         UsageError: if it is none.
     """
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:([kMGT])(i?))?B?", text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise UsageError("--memory-cap", f"{text!r} is no size.", "Write one such as 8GiB or 500MB.")
-    power = " kMGT".index(found[2]) if found[2] else 0
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    return None if text is None else bytes_of(text, place="--memory-cap")
 
 
 def parse_devices(values: Sequence[str]) -> Devices:

@@ -34,7 +34,7 @@ def carry_out(
         RunError: if the memory does not do, or a stage fails.
     """
     devices = [runtime.on, *map(torch.device, runtime.devices)]
-    with torch.no_grad(), out_of_memory(), capped(devices, runtime.memory_cap), working_on(runtime.on):
+    with torch.no_grad(), out_of_memory(), capped(devices, runtime.cap_bytes), working_on(runtime.on):
         if crew is not None:
             _side_by_side(run, chosen, crew, shown)
         else:
@@ -46,7 +46,7 @@ def _one_after_another(
 ) -> None:
     """The plan's events, with weights where the numbers, or the user, want them."""
     weights = weights_bytes({node.stage.name: run.stages[node.stage.name] for node in chosen})
-    lie = choose(weights, runtime.memory_cap, runtime.placement)
+    lie = choose(weights, runtime.cap_bytes, runtime.placement)
     if lie.placement == "one-at-a-time" and runtime.on.type == "cpu":
         hand_back_early()
     for event in events(chosen, keep=keep, decode=shown, placement=lie.placement, streamed=lie.streamed, kept=lie.kept):

@@ -196,7 +196,7 @@ class Cascade:
         return Run(
             nodes={node.name: node for node in chosen}, stages=self.stages, draws=ask.draws, device=runtime.on,
             dtype=runtime.dtype, batch_size=runtime.batch_size, probe=runtime.probe, batches=self._batches,
-            memory_cap=runtime.memory_cap, levers=runtime.levers, keep=keep, on_step=on_step,
+            memory_cap=runtime.cap_bytes, levers=runtime.levers, keep=keep, on_step=on_step,
             codecs=self.codecs, encode=lambda: ask.encode(self.spec.condition, self._wording.encoder),
             trace=Trace(run_id(self.spec), ask.draws.seed, ask.draws.ids, str(runtime.on), roots, tuple(given)),
             outputs={name: x.to(runtime.on, runtime.dtype) for name, x in given.items()},

@@ -12,6 +12,7 @@ from dynaxx.errors import UsageError
 from dynaxx.plan.assign import Spread
 from dynaxx.plan.placement import Wanted
 from dynaxx.signal.device import accelerator, accelerators, device_of, usable
+from dynaxx.signal.memory_size import bytes_of
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.stage import PipelineStage
 from dynaxx.stage.levers.table import LEVERS
@@ -31,8 +32,8 @@ class Runtime:
             stage where a real call of its network is faster with it, and answers alike; `bfloat16` and `float16` are
             given the room that half precision needs.
         placement: `resident`, `one-at-a-time` to hold the weights of a single stage, or `auto`: what the cap allows.
-        memory_cap: the most bytes of each device that may be used. On a GPU it is enforced; on a CPU it decides on the
-            placement, and weights that are not needed are not in memory.
+        memory_cap: the most of each device that may be used, in bytes or as text such as `8GiB`. On a GPU it is
+            enforced; on a CPU it decides on the placement, and weights that are not needed are not in memory.
         spread: stages over several devices, all at work at once, each on a batch of its own. `auto` takes all GPUs, and
             `("cuda:0", "cuda:1")` those: which stages each holds follows from times and weights, and slow stages have
             replicas. `{"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}` says it by name.
@@ -49,7 +50,7 @@ class Runtime:
     probe: bool = False
     levers: tuple[str, ...] = ()
     placement: Wanted = "auto"
-    memory_cap: int | None = None
+    memory_cap: int | str | None = None
     spread: Literal["auto"] | Sequence[str] | Spread | None = None
     size: tuple[int, ...] | None = None
     allow_download: bool = False
@@ -73,10 +74,9 @@ class Runtime:
                 raise UsageError("levers", problem, "Leave out one of the two.")
         if self.placement not in get_args(Wanted):
             raise UsageError("placement", f"{self.placement!r} is unknown.", f"Known: {', '.join(get_args(Wanted))}.")
-        if self.memory_cap is not None and self.memory_cap < 1:
-            raise UsageError("memory_cap", f"is {self.memory_cap} bytes.", "Give 1 or more, such as 8 * 2**30.")
         for device in [self.device or "cpu", *_named(self.spread)]:
             usable(device)
+        _ = self.cap_bytes  # what is no size is refused here
 
     def check(self, spec: CascadeSpec) -> None:
         """See that a cascade can run like this.
@@ -98,6 +98,11 @@ class Runtime:
     def frugal(self) -> bool:
         """Whether weights are in memory only while they are needed."""
         return self.memory_cap is not None or self.placement == "one-at-a-time"
+
+    @property
+    def cap_bytes(self) -> int | None:
+        """The memory cap in bytes, however it was said."""
+        return None if self.memory_cap is None else bytes_of(self.memory_cap, place="memory_cap")
 
     @property
     def seats(self) -> Spread | None:

@@ -51,7 +51,7 @@ def _row(spec: CascadeSpec, node: Node) -> str:
 
 def _imports(spec: CascadeSpec, size: tuple[int, ...] | None) -> str:
     tensors = "import torch\n\n" if spec.inputs or spec.condition.field else ""
-    runtime = "\nfrom dynaxx.engine.runtime import Runtime" if size else ""
+    runtime = ", Runtime" if size else ""
     return f"{tensors}from dynaxx import Cascade{runtime}"
 
 
