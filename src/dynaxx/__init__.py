@@ -14,6 +14,7 @@ from dynaxx.signal.threads import give_way_soon
 if TYPE_CHECKING:
     from dynaxx.engine.cascade import Cascade
     from dynaxx.engine.runtime import Runtime
+    from dynaxx.share.save import save
     from dynaxx.spec.cascade import CascadeSpec
     from dynaxx.spec.files import dump, load, loads
 
@@ -33,6 +34,7 @@ __all__ = [
     "dump",
     "load",
     "loads",
+    "save",
 ]
 
 _HOMES = {
@@ -42,6 +44,7 @@ _HOMES = {
     "dump": "dynaxx.spec.files",
     "load": "dynaxx.spec.files",
     "loads": "dynaxx.spec.files",
+    "save": "dynaxx.share.save",
 }
 
 

@@ -14,10 +14,8 @@ from dynaxx.engine.observe import observe
 from dynaxx.engine.run import OnStep
 from dynaxx.engine.runtime import Runtime
 from dynaxx.engine.select import names_to_keep, select, to_decode
-from dynaxx.errors import RunError
 from dynaxx.share.files import Written, write_samples
-from dynaxx.share.output_folder import check_writable
-from dynaxx.share.tally import read_manifest
+from dynaxx.share.save import check_free
 from dynaxx.spec.bundled import resolve
 from dynaxx.spec.files import load
 from dynaxx.spec.graph import nodes
@@ -80,10 +78,7 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     decode = to_decode(chosen, keep) if order.decode else ()
     afford(chosen, order.count, batch_size=order.batch, keep=keep, decode=decode, device=runtime.gathers)
     given, field = read_given(spec, graph, files, count=order.count), read_field(spec, order.field)
-    check_writable(order.out)
-    if read_manifest(order.out) is not None:
-        fix = "Choose another --out; --prompts goes on with it."
-        raise RunError(str(order.out), "holds the samples of a file of prompts.", fix)
+    check_free(order.out)
     with out_of_memory():
         cascade = Cascade.from_spec(spec, root=file.parent, runtime=runtime).with_settings(settings)
         for note in cascade.notes(order.prompts):

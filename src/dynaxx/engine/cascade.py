@@ -58,6 +58,9 @@ class Cascade:
         self.codecs = codecs or Codecs(spec.codecs, root, runtime.allow_download)
         self._batches: dict[str, Batches] = {}
 
+    def __repr__(self) -> str:
+        return f"Cascade({self.spec.name}: {', '.join(self.stages)})"
+
     @classmethod
     def from_spec(
         cls, spec: CascadeSpec, *, root: Path | None = None, runtime: Runtime = DEFAULT, fresh: bool = False

@@ -30,6 +30,11 @@ class Samples:
     def __len__(self) -> int:
         return len(self.x)
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.x.shape[1:]))
+        kept = f", kept: {', '.join(self.stages)}" if self.stages else ""
+        return f"Samples({len(self)} of {size}, seed {self.trace.seed}, run_id {self.trace.run_id}{kept})"
+
     def provenance(self, index: int) -> dict[str, str]:
         """What it takes to make sample `index` again, as text for a file's metadata."""
         levels = {f"{node.name}.{name}": std for node in self.trace.nodes for name, std in node.std.items()}
