@@ -12,7 +12,7 @@ from dynaxx.data.bundled import Bundled
 from dynaxx.noise.level import CLEAN
 from dynaxx.noise.solve.step import Step
 from dynaxx.share.demo import FRAMES, PROMPTS, Demo, Reel, make_demo
-from dynaxx.share.demo_look import look_at, look_page
+from dynaxx.share.demo_look import look_at, look_page, write_look
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +56,14 @@ def test_a_page_links_to_a_report_where_there_will_be_one(made: Demo, tmp_path: 
 
 
 def test_the_report_of_a_demo_is_of_its_cascade_and_of_no_place_on_this_machine(tmp_path: Path) -> None:
-    names = [step.name for step in look_at("emoji-exact", tmp_path, num=8, budget_s=1e-6)]
-    assert names[0] == "exam and error table"
+    view = look_at("emoji-exact", num=8, budget_s=1e-6)
+    assert [step.name for step in view.steps()][0] == "exam and error table"
+    report = write_look(view, "emoji-exact", tmp_path)
     page, findings = look_page(tmp_path), json.loads((look_page(tmp_path).parent / "findings.json").read_text())
     assert page.is_file()
     assert (findings["cascade"]["from"], findings["method"]["n"]) == ("emoji-exact", 8)
     assert findings["method"]["command"] == "dynaxx demo --lens --cascade emoji-exact --seed 0"
+    assert findings["verdict"]["headline"] == report.verdict.headline
 
 
 @pytest.mark.parametrize("steps", [3, 8, 12, 24, 100])

@@ -32,13 +32,14 @@ def demo(
     """Show a cascade at work: real pictures, stage by stage, as a page to look at."""
     with loading():
         from dynaxx.share.demo import make_demo
-        from dynaxx.share.demo_look import look_at, look_page
+        from dynaxx.share.demo_look import look_at, look_page, write_look
 
     report = look_page(out)
     link = report.relative_to(out).as_posix() if lens else None
     with bar() as on_step:
         made = make_demo(out, cascade=cascade, seed=seed, report=link, on_step=on_step)
     line = f"{len(made.written.files)} pictures in {made.latency_s:.1f} s. Look at them: {made.page}"
+    answer = made.to_json()
     if open_page:
         import webbrowser
 
@@ -46,11 +47,13 @@ def demo(
     if lens:
         notes().print(f"{line}\nWhich stage is at fault? The lens looks; it takes half a minute.", markup=False)
         with bar() as on_step:
-            left = _say(look_at(cascade, out, seed=seed, on_step=on_step))
-        line += f"\nWhich stage is at fault: {report}"
+            view = look_at(cascade, seed=seed, on_step=on_step)
+            left = _say(view.steps())
+        found = write_look(view, cascade, out, seed=seed)
+        line += f"\n{found.verdict.headline}\n{' '.join(found.verdict.words)}\nThe lens's report: {report}"
         line += f"\nFor the other {left} probes: dynaxx lens {cascade} --out report" if left else ""
-    answer = made.to_json() | ({"report": str(report)} if lens else {})
-    return Answer(answer, lambda console: console.print(line, markup=False))
+        answer |= {"report": str(report), "verdict": found.to_json()["verdict"]}
+    return Answer(answer, lambda console: console.print(line, markup=False, highlight=False))
 
 
 def _say(steps: Iterator[Done]) -> int:

@@ -33,7 +33,7 @@ PROMPTS = (
 FRAMES = 8
 ROLES = {
     "base": "Starts at pure noise and settles what the picture is.",
-    "bridge": "Sees the answer below, with noise on it, and resolves its shape.",
+    "bridge": "Sees the answer before it, with noise on it, and resolves its shape.",
     "refine": "Starts at its input with a little noise and adds the last detail.",
 }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from dynaxx.engine.cascade import Cascade
-from dynaxx.lens.look import Done
+from dynaxx.lens.findings import Report
+from dynaxx.lens.look import Look
 from dynaxx.lens.open import Options, look
 from dynaxx.noise.solve.step import Step
 from dynaxx.share.report import PAGE, write_report
@@ -25,19 +26,22 @@ def look_page(folder: Path) -> Path:
 
 def look_at(
     cascade: str,
-    folder: Path,
     *,
     seed: int = 0,
     num: int = SAMPLES,
     budget_s: float = BUDGET_S,
     on_step: Callable[[str, Step], None] | None = None,
-) -> Iterator[Done]:
-    """Look into a cascade that takes text, against the bundled pictures, a step a probe; then write the report."""
-    view = look(
+) -> Look:
+    """Open the lens on a cascade that takes text, against the bundled pictures."""
+    return look(
         Cascade.from_pretrained(cascade), data=BundledData(), options=Options(num, budget_s, seed), on_step=on_step
     )
-    yield from view.steps()
+
+
+def write_look(view: Look, cascade: str, folder: Path, *, seed: int = 0) -> Report:
+    """Write the report of a look whose steps are done; give it, with the command that makes it again."""
     lensed = view.lensed()
-    named = {**lensed.report.cascade, "from": cascade}
     method = {**lensed.report.method, "command": f"dynaxx demo --lens --cascade {cascade} --seed {seed}"}
-    write_report(replace(lensed, report=replace(lensed.report, cascade=named, method=method)), look_page(folder).parent)
+    report = replace(lensed.report, cascade={**lensed.report.cascade, "from": cascade}, method=method)
+    write_report(replace(lensed, report=report), look_page(folder).parent)
+    return report
