@@ -15,7 +15,7 @@ import yaml
 
 import dynaxx
 from dynaxx.cli import run
-from dynaxx.noise.units import std_of
+from dynaxx.noise.units import UNITS, std_of
 
 Capture = pytest.CaptureFixture[str]
 BUNDLED = Path(str(files("dynaxx"))) / "bundled" / "emoji-exact.yaml"
@@ -82,6 +82,16 @@ def test_level_zero_is_json(capsys: Capture) -> None:
     assert run(["check", "--level", "0", "--json"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert (found["units"]["logsnr"], found["units"]["edm-sigma"]) == (None, 0)
+
+
+def test_units_that_cannot_say_a_level_are_listed_too(capsys: Capture) -> None:
+    assert run(["check", "--level", "5000", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["units"]) | set(found["out_of_reach"]) == set(UNITS)
+    assert "x4-noise-level" in found["out_of_reach"]
+    assert all(not least <= 5000 <= most for least, most in found["out_of_reach"].values())
+    assert run(["check", "--level", "5000"]) == 0
+    assert "out of reach: std" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

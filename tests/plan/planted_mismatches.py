@@ -22,6 +22,18 @@ from sound_cascades import (
 
 CALL, NOISE_KEY = "stages.1.call", "stages.1.inputs.low.noise"
 PLANTED: list[tuple[str, Callable[[], Data], dict[str, Any], str]] = [
+    (
+        "an argument that is misspelt",
+        sd_x4,
+        {"stages.0.call": {"num_inference_steps": 6, "negative_promt": "blurry"}},
+        r"\(base\).call.negative_promt: .*arguments of StableDiffusionPipeline. Did you mean 'negative_prompt'",
+    ),
+    (
+        "an argument of nothing",
+        sd_x4,
+        {"stages.1.call": {"foo": 1}},
+        "has foo, .*StableDiffusionUpscalePipeline. Remove",
+    ),
     ("latent scale", sdxl, {"codecs.sdxl.scale": 0.18215}, "scale of the latents: .*0.18215.*0.13025"),
     (
         "latents of another family",

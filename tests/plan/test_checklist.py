@@ -52,6 +52,28 @@ def test_a_planted_weakness_is_named(question: str) -> None:
     assert verdicts(spec)[question] == verdict
 
 
+def piped(*calls: dict[str, Any], hand_std: float | None = None) -> str:
+    """What is said of the length of a refine stage, of two pipelines that are called so."""
+    low = {"from": "base"} | ({"via": "start", "hand": "noisy", "hand_std": hand_std} if hand_std else {})
+    common = {"kind": "pipeline", "load": "a/b"}
+    stages = [
+        {"name": "base", "role": "base", "call": calls[0], "out": {"size": [64, 64]}, **common},
+        {"name": "refine", "role": "refine", "inputs": {"low": low}, "call": calls[1], "out": {"scale": 4}, **common},
+    ]
+    found = checklist(parse({"name": "x", "condition": {"text": {}}, "stages": stages}))
+    answer = next(one for one in found if one.question == "Is the refine stage short enough?")
+    return f"{answer.verdict}: {answer.reason}"
+
+
+def test_steps_of_pipelines_are_those_that_are_walked() -> None:
+    steps = {"num_inference_steps": 40}
+    assert piped({"num_inference_steps": 6}, {"num_inference_steps": 6}).startswith("warn: 6 steps after 6")
+    assert piped(steps | {"denoising_end": 0.8}, steps | {"denoising_start": 0.8}).startswith("pass: 8 steps after 32")
+    assert piped(steps, steps | {"strength": 0.3}).startswith("pass: 12 steps after 40")
+    assert piped(steps, {}) == "warn: Not known: the file does not say how many steps refine will walk."
+    assert "Not known" in piped(steps, steps, hand_std=7.0)
+
+
 def test_a_budget_that_does_not_do_fails() -> None:
     assert verdicts(cascade(), peak_gib=3.0)["Does it run inside its budget?"] == "fail"
     assert verdicts(cascade(), peak_gib=None)["Does it run inside its budget?"] == "warn"

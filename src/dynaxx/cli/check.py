@@ -57,7 +57,7 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
     import yaml
 
     from dynaxx.plan.checklist import checklist
-    from dynaxx.plan.fit.check import agreements, mismatches, refuse_mismatches
+    from dynaxx.plan.fit.check import absences, agreements, mismatches, refuse_mismatches
     from dynaxx.spec.summary import describe
 
     found = describe(spec, size=size)
@@ -66,13 +66,18 @@ def _cascade(spec: CascadeSpec, root: Path, *, contracts: bool, size: tuple[int,
         refuse_mismatches(spec, root, size=size)
     answers = checklist(spec, size=size, peak_gib=_peak_gib(spec, root, size))
     data: dict[str, Any] = found.to_json() | {"checklist": [asdict(answer) for answer in answers]}
-    data |= {"contracts": _contracts(spec, size), "edges": [asdict(edge) for edge in edges]} if contracts else {}
+    missing = absences(edges)
+    data |= {"missing": missing}
+    data |= {"contracts": _contracts(spec, root, size), "edges": [asdict(edge) for edge in edges]} if contracts else {}
 
     wrong = len(mismatches(edges))
 
     def show(console: Console) -> None:
-        verdict = f"{wrong} mismatch{'es' * (wrong > 1)}, listed below" if wrong else "sound"
+        sound = "sound as far as its files are here" if missing else "sound"
+        verdict = f"{wrong} mismatch{'es' * (wrong > 1)}, listed below" if wrong else sound
         console.print(f"{spec.name}: {verdict}. run_id {found.run_id}", markup=False)
+        for line in missing:
+            console.print(f"not here: {line}", markup=False, soft_wrap=True)
         heads = ("stage", "role", "kind", "reads", "answers on", "process", "steps", "input std")
         table(console, heads, [_row(node) for node in found.nodes])
         for name, contract in data.get("contracts", {}).items():
@@ -106,15 +111,19 @@ def _peak_gib(spec: CascadeSpec, root: Path, size: tuple[int, ...] | None) -> fl
 def _row(node: NodeSummary) -> tuple[str, ...]:
     reads = ", ".join(node.parents) or "noise"
     levels = ", ".join(f"{name} {std:g}" for name, std in node.levels.items())
-    steps = str(node.steps or 1)
+    steps = str(node.steps or ("?" if node.kind in ("pipeline", "custom") else 1))
     return node.name, node.role, node.kind, reads, node.grid_out, node.process or "-", steps, levels or "-"
 
 
-def _contracts(spec: CascadeSpec, size: tuple[int, ...] | None) -> dict[str, Any]:
+def _contracts(spec: CascadeSpec, root: Path, size: tuple[int, ...] | None) -> dict[str, Any]:
     from dynaxx.spec.contract import contract_of
+    from dynaxx.spec.facts import facts_of
     from dynaxx.spec.graph import nodes
+    from dynaxx.spec.stage import PipelineStage
 
-    return {node.name: contract_of(spec, node).model_dump(mode="json") for node in nodes(spec, size=size)}
+    graph = nodes(spec, size=size)
+    facts = {n.name: facts_of(n.stage, root) if isinstance(n.stage, PipelineStage) else None for n in graph}
+    return {node.name: contract_of(spec, node, facts[node.name]).model_dump(mode="json") for node in graph}
 
 
 def _schema() -> Answer:
@@ -135,6 +144,10 @@ def _level(std: float) -> Answer:
     from dynaxx.noise.units import UNITS, in_every_unit
 
     units = in_every_unit(std)
-    rows = [(name, f"{value:.6g}", UNITS[name].about) for name, value in units.items()]
+    beyond = {name: unit.reach for name, unit in UNITS.items() if name not in units}
+    said = {name: f"{value:.6g}" for name, value in units.items()}
+    said |= {name: f"out of reach: std {least:.4g} to {most:.4g}" for name, (least, most) in beyond.items()}
+    rows = [(name, said[name], unit.about) for name, unit in UNITS.items()]
     finite = {name: value if math.isfinite(value) else None for name, value in units.items()}
-    return Answer({"std": std, "units": finite}, lambda console: table(console, ("unit", "value", "where"), rows))
+    data = {"std": std, "units": finite, "out_of_reach": {name: list(reach) for name, reach in beyond.items()}}
+    return Answer(data, lambda console: table(console, ("unit", "value", "where"), rows))

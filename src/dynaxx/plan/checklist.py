@@ -8,7 +8,7 @@ from typing import Literal, final
 
 from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.stage import TRAINABLE, DenoisingStage, PipelineStage, StageSpec
-from dynaxx.spec.summary import describe
+from dynaxx.spec.summary import describe, stated_steps
 
 Verdict = Literal["pass", "warn", "fail"]
 SMALL_SITES = 64 * 64
@@ -121,12 +121,34 @@ def _shared(spec: CascadeSpec) -> Answered:
 
 def _short(spec: CascadeSpec) -> Answered:
     question = "Is the refine stage short enough?"
-    walks = [stage for stage in spec.stages if isinstance(stage, DenoisingStage)]
+    walks = [stage for stage in spec.stages if isinstance(stage, DenoisingStage | PipelineStage)]
     if len(walks) < 2 or len(spec.stages) < 2:
-        return Answered(question, "pass", "There is none.")
-    first, last = walks[0].solver.steps, walks[-1].solver.steps
+        return Answered(question, "pass", "There is none with steps of its own.")
+    first, last = _walked(spec, walks[0]), _walked(spec, walks[-1])
+    if first is None or last is None:
+        names = ", ".join(stage.name for stage, steps in ((walks[0], first), (walks[-1], last)) if steps is None)
+        return Answered(question, "warn", f"Not known: the file does not say how many steps {names} will walk.")
     verdict: Verdict = "pass" if last <= SHORT * first else "warn"
     return Answered(question, verdict, f"{last} steps after {first}: on the largest grid each costs most.")
+
+
+def _walked(spec: CascadeSpec, stage: StageSpec) -> int | None:
+    """The steps that a stage walks of those that are stated; None where a level decides, which only a table tells."""
+    steps = stated_steps(stage)
+    if steps is None or not isinstance(stage, PipelineStage):
+        return steps
+    low = stage.inputs.get("low")
+    begun = low is not None and (low.hand_std is not None or (low.via == "start" and low.noise is not None))
+    edges = [edge for other in spec.stages for edge in other.inputs.values()]
+    if begun or any(edge.hand_std is not None and stage.name in edge.parents for edge in edges):
+        return None
+    shares = {"strength": 1.0, "denoise_strength": 1.0, "denoising_start": 0.0, "denoising_end": 1.0}
+    said = {name: stage.call.get(name, default) for name, default in shares.items()}
+    known = {name: float(value) for name, value in said.items() if isinstance(value, int | float)}
+    if len(known) < len(said):
+        return None
+    share = known["strength"] * known["denoise_strength"] * (known["denoising_end"] - known["denoising_start"])
+    return round(steps * share)
 
 
 QUESTIONS: tuple[Callable[[CascadeSpec], Answered], ...] = (

@@ -12,10 +12,11 @@ from dynaxx.spec.cascade import CascadeSpec
 from dynaxx.spec.codec import PerChannel
 from dynaxx.spec.condition import ConditionSpec
 from dynaxx.spec.edge import EdgeNoise, EdgeSpec
+from dynaxx.spec.facts import Facts
 from dynaxx.spec.graph import Node
 from dynaxx.spec.grid import PIXELS, Grid
 from dynaxx.spec.grids import kernels
-from dynaxx.spec.stage import FOREIGN, DenoisingStage, DiffusionStage, StageSpec
+from dynaxx.spec.stage import FOREIGN, DenoisingStage, DiffusionStage, PipelineStage, StageSpec
 
 Unknown = Literal["unknown"]
 UNKNOWN: Unknown = "unknown"
@@ -70,7 +71,8 @@ class ConditionContract(Spec):
 class Contract(Spec):
     """A stage's edges and conventions; `none` is a stated absence, `unknown` is not stated.
 
-    `process` holds all of its parameters, those at their defaults, too.
+    `process` holds all of its parameters, those at their defaults, too; of a pretrained pipeline the table of timesteps
+    that its scheduler states.
     """
 
     kind: str
@@ -81,19 +83,45 @@ class Contract(Spec):
     condition: ConditionContract | Unknown
 
 
-def contract_of(spec: CascadeSpec, node: Node) -> Contract:
-    """The contract of a node's stage, as the cascade states it."""
+PREDICTIONS = {"epsilon": "eps", "sample": "x", "v_prediction": "v"}
+TABLES = {"linear": "linear", "scaled_linear": "scaled-linear", "squaredcos_cap_v2": "cosine"}
+"""What predictions and tables are called here, by what diffusers' schedulers call them."""
+
+
+def contract_of(spec: CascadeSpec, node: Node, facts: Facts | None = None) -> Contract:
+    """The contract of a node's stage, as the cascade states it, and the files of its pipeline (`facts`)."""
     stage = node.stage
-    foreign = isinstance(stage, FOREIGN)
     process = stage.process.model_dump(mode="json") if isinstance(stage, DenoisingStage) else None
+    foreign = isinstance(stage, FOREIGN)
     return Contract(
         kind=stage.kind,
         out=_grid(spec, node.grid),
         inputs={key: _input(spec, stage, given.edge, given.grid, node.grid) for key, given in node.inputs.items()},
-        prediction=_prediction(stage),
-        process=process or (UNKNOWN if foreign else "none"),
-        condition=UNKNOWN if foreign else _condition(spec.condition),
+        prediction=PREDICTIONS.get(_scheduled(facts, "prediction_type"), UNKNOWN) if facts else _prediction(stage),
+        process=process or (_table(facts) if foreign else "none"),
+        condition=_encoded(stage, facts) if foreign else _condition(spec.condition),
     )
+
+
+def _scheduled(facts: Facts | None, key: str) -> Any:
+    return None if facts is None else facts.get("scheduler", key)
+
+
+def _table(facts: Facts | None) -> dict[str, JsonValue] | Unknown:
+    """The table of timesteps that a pipeline's scheduler states."""
+    kind = TABLES.get(_scheduled(facts, "beta_schedule"))
+    if kind is None:
+        return UNKNOWN
+    keys = {"first": "beta_start", "last": "beta_end", "steps": "num_train_timesteps"}
+    stated = {name: value for name, key in keys.items() if (value := _scheduled(facts, key)) is not None}
+    return {"kind": kind, **{name: value for name, value in stated.items() if kind != "cosine" or name == "steps"}}
+
+
+def _encoded(stage: StageSpec, facts: Facts | None) -> ConditionContract | Unknown:
+    """What a pipeline is asked for, where its family takes prompts: text, by encoders of its own."""
+    if not isinstance(stage, PipelineStage) or facts is None or facts.family is None or not facts.family.embeds:
+        return UNKNOWN
+    return ConditionContract(text_encoder=f"{stage.load}/text_encoder", text_width=facts.text_width)
 
 
 def _condition(asked: ConditionSpec) -> ConditionContract:

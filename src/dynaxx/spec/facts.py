@@ -22,11 +22,15 @@ ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 @final
 @dataclass(frozen=True)
 class Facts:
-    """A pipeline as its files describe it; what they do not state is None."""
+    """A pipeline as its files describe it; what they do not state is None.
+
+    `beside` is its folder, where that lies beside the cascade file: of one in the hub's cache, more may be fetched.
+    """
 
     pipeline: str
     index: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    beside: Path | None = None
 
     @property
     def family(self) -> Family | None:
@@ -81,10 +85,14 @@ class Facts:
         return sum(map(int, widths)) if widths and None not in widths else None
 
 
+def beside_file(load: str, root: Path | None) -> Path:
+    """Where a pipeline's folder would lie beside the cascade file."""
+    return (root or Path()) / load
+
+
 def folder_of(load: str, root: Path | None) -> Path | None:
     """Where a pipeline lies on this machine: a folder beside the cascade file, else the hub's cache, else nowhere."""
-    beside = (root or Path()) / load
-    if beside.is_dir():
+    if (beside := beside_file(load, root)).is_dir():
         return beside
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -110,7 +118,8 @@ def facts_of(stage: PipelineStage, root: Path | None) -> Facts | None:
     if stage.scheduler:
         settings = {key: value for key, value in stage.scheduler.items() if key != "kind"}
         parts["scheduler"] = {**parts.get("scheduler", {}), **settings, "_trained": parts.get("scheduler", {})}
-    return Facts(stage.pipeline or str(index.get("_class_name", "")), index, parts)
+    own = folder if folder == beside_file(stage.load, root) else None
+    return Facts(stage.pipeline or str(index.get("_class_name", "")), index, parts, own)
 
 
 def _config(folder: Path) -> dict[str, Any] | None:

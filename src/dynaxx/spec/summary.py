@@ -10,7 +10,7 @@ from dynaxx.spec.graph import fitting
 from dynaxx.spec.grid import Grid
 from dynaxx.spec.grids import Grids
 from dynaxx.spec.identity import run_id, stage_weights_id
-from dynaxx.spec.stage import DenoisingStage
+from dynaxx.spec.stage import DenoisingStage, PipelineStage, StageSpec
 from dynaxx.spec.unroll import Application, parents_of, unroll
 
 OPEN = "?"
@@ -19,7 +19,7 @@ OPEN = "?"
 
 @dataclass(frozen=True)
 class NodeSummary:
-    """One node: grids as `3x64x64`, `levels` the noise std that each input bears."""
+    """One node: grids as `3x64x64`, `levels` the noise std that each input bears, `steps` what the file states."""
 
     name: str
     stage: str
@@ -65,7 +65,7 @@ def describe(spec: CascadeSpec, *, size: tuple[int, ...] | None = None) -> Casca
 
 def _row(spec: CascadeSpec, found: Application, grids: Grids) -> NodeSummary:
     stage = found.stage
-    denoises = stage if isinstance(stage, DenoisingStage) else None
+    process = stage.process.kind if isinstance(stage, DenoisingStage) else None
     return NodeSummary(
         name=found.name,
         stage=stage.name,
@@ -74,11 +74,19 @@ def _row(spec: CascadeSpec, found: Application, grids: Grids) -> NodeSummary:
         parents=parents_of(found.inputs.values()),
         grids_in={key: _text(grids.low(stage, key, found.iteration)) for key in found.inputs},
         grid_out=_text(grids.outs[stage.name][found.iteration - 1]),
-        process=denoises.process.kind if denoises else None,
-        steps=denoises.solver.steps if denoises else None,
+        process=process,
+        steps=stated_steps(stage),
         levels={key: std for key, reading in found.inputs.items() if (std := reading.edge.level) is not None},
         weights_id=stage_weights_id(spec, stage.name),
     )
+
+
+def stated_steps(stage: StageSpec) -> int | None:
+    """The steps of a stage's walk, as the file states them; None where it does not, or there is no walk."""
+    if isinstance(stage, DenoisingStage):
+        return stage.solver.steps
+    asked = stage.call.get("num_inference_steps") if isinstance(stage, PipelineStage) else None
+    return asked if isinstance(asked, int) else None
 
 
 def _text(grid: Grid | None) -> str:

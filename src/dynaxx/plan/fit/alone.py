@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from dynaxx.plan.fit.agreement import Place, Rule
+from dynaxx.plan.fit.signature import call_arguments
 from dynaxx.spec.grid import PIXELS, by_x
+from dynaxx.spec.problem import did_you_mean, listed
 
 TEXT_KEYS = {"LTX": "caption_channels", "Wan": "text_dim"}
 PAIRED = ("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline")
 """Pipelines that read two text encoders; the refiner reads the second alone, also where it fills a mask."""
+
+
+def arguments(at: Place) -> Rule:
+    """The pipeline's call takes every argument of `call`."""
+    takes, asked = call_arguments(at.facts.pipeline), at.stage.call
+    if takes is None or not asked:
+        return
+    wants, strange = f"arguments of {at.facts.pipeline}", [name for name in asked if name not in takes]
+    if not strange:
+        yield at.says("call", listed(asked), wants, "", key="call", fits=True)
+    for name in strange:
+        yield at.says("call", name, wants, f"{did_you_mean(name, takes)}Remove it.", key=f"call.{name}", fits=False)
 
 
 def axes(at: Place) -> Rule:
@@ -148,6 +162,6 @@ def limits(at: Place) -> Rule:
 
 
 RULES = (
-    axes, channels, codec, whole_latents, said_sizes, text_width, encoders, prompts, network_channels, prediction,
-    shares, limits,
+    arguments, axes, channels, codec, whole_latents, said_sizes, text_width, encoders, prompts, network_channels,
+    prediction, shares, limits,
 )  # fmt: skip

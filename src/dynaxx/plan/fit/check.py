@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dynaxx.plan.fit import alone, handed, inputs
+from dynaxx.plan.fit import alone, files, handed, inputs
 from dynaxx.plan.fit.agreement import Agreement, Place
 from dynaxx.spec.cascade import CascadeSpec
-from dynaxx.spec.facts import facts_of
+from dynaxx.spec.facts import INDEX, Facts, beside_file, facts_of
 from dynaxx.spec.grids import resolve
-from dynaxx.spec.problem import Problem, error_of
+from dynaxx.spec.problem import Problem, did_you_mean, error_of
 from dynaxx.spec.stage import PipelineStage
 
-RULES = (*alone.RULES, *inputs.RULES, *handed.RULES)
+RULES = (files.weights, *alone.RULES, *inputs.RULES, *handed.RULES)
+ABSENT = ("all", "weights")
+"""What agreements are about where files are not there: nothing is known, and nothing can be run yet."""
 
 
 def agreements(spec: CascadeSpec, root: Path | None, *, size: tuple[int, ...] | None = None) -> list[Agreement]:
     """What every wrapped pipeline and its place say of each other; of one that is not on this machine, one unknown.
+
+    Where the stage names its class, the arguments of its call are known without its files.
 
     Raises:
         DataError: if a configuration file is damaged.
@@ -27,13 +31,32 @@ def agreements(spec: CascadeSpec, root: Path | None, *, size: tuple[int, ...] | 
     found = list[Agreement]()
     for stage in stages:
         facts = known[stage.name]
+        place = Place(spec, stage, facts or Facts(stage.pipeline or ""), grids, known)
         if facts is None:
-            what = f"{stage.load!r} is not on this machine"
-            found.append(Agreement(f"{stage.name}.load", stage.name, "all", "unknown", what, "unknown", "Download it."))
-            continue
-        place = Place(spec, stage, facts, grids, known)
-        found += [agreement for rule in RULES for agreement in rule(place)]
+            found += [_absent(stage, root), *alone.arguments(place)]
+        else:
+            broken = list(files.configurations(place))
+            found += broken or [agreement for rule in RULES for agreement in rule(place)]
     return found
+
+
+def _absent(stage: PipelineStage, root: Path | None) -> Agreement:
+    """That nothing is known of a pipeline, and which folder may have been meant."""
+    beside = beside_file(stage.load, root)
+    if beside.is_dir():
+        what, fix = f"{stage.load!r} holds no {INDEX}", "Name a folder that diffusers wrote."
+    elif beside.parent.is_dir():
+        near = [str(Path(stage.load).with_name(file.parent.name)) for file in beside.parent.glob(f"*/{INDEX}")]
+        what = f"{stage.load!r} is no folder beside the file, and is not on this machine"
+        fix = f"{did_you_mean(stage.load, near)}If it is a hub id, download it."
+    else:
+        what, fix = f"{stage.load!r} is not on this machine", "Download it."
+    return Agreement(f"{stage.name}.load", stage.name, "all", "unknown", what, "unknown", fix)
+
+
+def absences(found: Sequence[Agreement]) -> list[str]:
+    """What is not there, in sentences: the cascade may be sound, and cannot run yet."""
+    return [f"{one.edge}: {one.wanted}. {one.fix}" for one in found if one.about in ABSENT]
 
 
 def refuse_mismatches(spec: CascadeSpec, root: Path | None, *, size: tuple[int, ...] | None = None) -> None:
