@@ -85,6 +85,8 @@ def test_a_stage_that_ignores_its_input_is_found_without_a_truth():
     cascade = faults.shuffled(beds.empirical(text=False), "bridge", 1)
     report = seen(cascade, prompts=["anything"], options=Options(num=64))[0].report
     assert (report.verdict.level, report.verdict.stage, report.verdict.kind) == ("fault", "bridge", "low-ignored")
+    assert report.verdict.words[0].startswith("On inputs as a run gives them: ")
+    assert not [f.says for f in report.findings if "true inputs" in f.says]
 
 
 def test_parallel_and_recursive_cascades_are_looked_into():

@@ -91,6 +91,9 @@ def test_a_report_without_reference_says_so() -> None:
     assert "only what needs no reference was measured" in text
     assert "what the stage was given" not in text.partition("Drag")[0]
     assert "The table of errors" not in text
+    assert "made given" in " ".join(text.split())
+    assert "truth" not in text.partition("The worst samples")[2].partition("What the probes saw")[0]
+    assert "should have made" not in html
     assert html.count("<img") == 2 * (3 + 2)  # over the second and third stage lies what they were given
     Console(file=io.StringIO()).print(summary(findings))
 

@@ -21,6 +21,7 @@ from dynaxx.lens.look import Look
 from dynaxx.lens.open import Options, look
 from dynaxx.lens.probes import Budget
 from dynaxx.share.output_folder import check_writable
+from dynaxx.share.page import duration
 from dynaxx.share.report import write_report
 from dynaxx.spec.data import DataSpec, FieldsData, FolderData
 from dynaxx.spec.graph import nodes
@@ -66,7 +67,10 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
         )  # fmt: skip
         _say_cost(view, console)
         for done in view.steps():
-            words = done.left_out or (f"{done.latency_s:.1f} s" + (" (known)" if done.cached else ""))
+            words = done.left_out or (
+                f"{done.latency_s:.1f} s"
+                + (" (nothing had to be run anew)" if done.cached and done.evaluations else "")
+            )
             console.print(f"{done.index + 1:>3}/{done.count} {done.name}: {words}", markup=False, highlight=False)
     lensed = view.lensed()
     method = {**lensed.report.method, "command": " ".join(["dynaxx", *sys.argv[1:]])}
@@ -92,9 +96,13 @@ def _say_cost(view: Look, console: Console) -> None:
     for probe, reason in view.plan():
         takes = sum(count * second.get(name, 0.0) for name, count in probe.cost.items())
         total += 0.0 if reason else takes
-        words = f"left out: {reason}" if reason else f"{probe.evaluations} evaluations, about {takes:.0f} s"
+        words = f"left out: {reason}" if reason else _cost(probe.evaluations, takes)
         console.print(f"  {probe.name}: {words}", markup=False, highlight=False)
-    console.print(f"At most {total:.0f} s of network evaluations in all.", markup=False, highlight=False)
+    console.print(f"At most {duration(total)} of network evaluations in all.", markup=False, highlight=False)
+
+
+def _cost(evaluations: int, takes_s: float) -> str:
+    return f"{evaluations} evaluations, about {duration(takes_s)}" if evaluations else "from what the others evaluate"
 
 
 def data_in(folder: Path | None) -> DataSpec | None:

@@ -84,7 +84,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
         "told its own timestep (`call`).",
     ),
     "weights": (
-        "wrong answers on true inputs, for no single reason",
+        "wrong answers, for no single reason",
         "Check that its weights are whole and the ones that are meant; then train it longer.",
     ),
 }

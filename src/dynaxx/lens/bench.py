@@ -58,6 +58,11 @@ class Bench:
         """What nodes are run on when they are looked at alone: the truth, else what the chain gives them."""
         return {**self.taps.given, **(self.truths or self.chain)}
 
+    @property
+    def given_are(self) -> str:
+        """What those are called in a sentence."""
+        return "true inputs" if self.reference else "inputs as a run gives them"
+
     def own(self, node: Node) -> Tensor:
         """The node's answers when everything before it is true."""
         return self.taps.answer(node.name, self.given)

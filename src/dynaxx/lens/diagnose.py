@@ -77,13 +77,13 @@ def diagnose(bench: Bench, exams: Sequence[Exam]) -> list[Diagnosis]:
     return found
 
 
-def findings(diagnosis: Diagnosis) -> list[Finding]:
-    """The fault, where there is one, and the signs behind it; of many alike (bands, cells) the largest."""
+def findings(diagnosis: Diagnosis, given: str) -> list[Finding]:
+    """The fault, where there is one, and the signs behind it on what was `given`; of many alike (bands) the largest."""
     name, shown = diagnosis.exam.node.name, list[Finding]()
     if diagnosis.explanation is not None:
         shown.append(_fault(diagnosis, diagnosis.explanation))
     for sign, p in _largest(diagnosis):
-        shown.append(_sign(name, sign, p))
+        shown.append(_sign(name, sign, p, given))
     return [*shown, *diagnosis.exam.left_out]
 
 
@@ -116,12 +116,12 @@ def _largest(diagnosis: Diagnosis) -> list[tuple[Sign, float]]:
     return list(best.values())
 
 
-def _sign(node: str, sign: Sign, p: float) -> Finding:
+def _sign(node: str, sign: Sign, p: float, given: str) -> Finding:
     held = p < ALPHA
     level: Level = "fault" if held and sign.size >= 1 else "watch" if held and sign.size >= WATCH else "healthy"
     unit = WORDS[sign.name][1]
     name, interval = _words(sign), sign.estimate.interval()
-    says = f"On true inputs, {name} is off by {interval.value:.3g} {unit}".strip() + f"; {sign.least:.3g} counts."
+    says = f"On {given}, {name} is off by {interval.value:.3g} {unit}".strip() + f"; {sign.least:.3g} counts."
     return Finding(
         f"{node}.{sign.name}", "exam", node, name, finite(interval.value), finite(interval.low), finite(interval.high),
         interval.n, unit, level, says, reference=0.0, least_effect=finite(sign.least), p=p,

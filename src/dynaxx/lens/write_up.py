@@ -42,7 +42,7 @@ def write_up(
     found = [*_exam_findings(bench, diagnoses), *_carries(table), *(f for o in outcomes for f in o.findings)]
     found = _with_changes(found)
     found.sort(key=lambda f: (-ORDER.index(f.level), 0 if f.kind else 1))
-    verdict = _verdict(diagnoses, found, table)
+    verdict = _verdict(bench, diagnoses, found, table)
     report = Report(
         cascade=_cascade(bench.taps), verdict=verdict, score=_measure(table and table.score),
         floor=_measure(table and table.floor), distance=DISTANCE,
@@ -69,7 +69,7 @@ def _exam_findings(bench: Bench, diagnoses: Sequence[Diagnosis]) -> list[Finding
     found = []
     for diagnosis in diagnoses:
         node = diagnosis.exam.node
-        for finding in findings(diagnosis):
+        for finding in findings(diagnosis, bench.given_are):
             noise = node.inputs["low"].edge.noise if "low" in node.inputs else None
             untold = finding.kind == "untold-noise" and noise is not None and not noise.told
             path = f"{node.stage.name}.inputs.low.noise.told"
@@ -108,7 +108,9 @@ def _cured(fault: Finding, by: Finding | None) -> Finding:
     return fault if by is None else replace(fault, advice=by.advice, change=by.change, gain=by.gain)
 
 
-def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: ErrorTable | None) -> Verdict:
+def _verdict(
+    bench: Bench, diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: ErrorTable | None
+) -> Verdict:
     shares = {name: share.value for name, share in (table.share if table else {}).items()}
     cause = next((f for f in found if f.level == "fault" and f.probe in MEASURED), None)
     if cause is not None and cause.kind is not None:
@@ -119,7 +121,7 @@ def _verdict(diagnoses: Sequence[Diagnosis], found: Sequence[Finding], table: Er
         name, kind = bad.exam.node.name, bad.explanation.kind
         others = [d.exam.node.name for d in diagnoses if d.explanation is not None and d is not bad]
         remedy = next((f.advice for f in found if f.probe == "exam" and f.kind == kind and f.stage == name), None)
-        words = [f"On true inputs: {bad.explanation.says}.", remedy or advice(kind)]
+        words = [f"On {bench.given_are}: {bad.explanation.says}.", remedy or advice(kind)]
         words += _swept(name, found)
         if len(diagnoses) > 1:
             words.append(comparison(sorted(diagnoses, key=lambda d: -d.severity)))

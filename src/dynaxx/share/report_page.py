@@ -115,7 +115,8 @@ def _page(findings: Mapping[str, Any], rows: Sequence[Row]) -> str:
             levels=LEVELS,
             bars=share_bars(findings["stages"]),
             rows=rows,
-            wiped=_wiped(rows),
+            wiped=_wiped(rows, with_truth=_with_truth(findings)),
+            with_truth=_with_truth(findings),
             groups=grouped(findings["curves"]),
             findings=ranked(findings["findings"]),
             advised=[finding for finding in ranked(findings["findings"]) if finding["advice"]],
@@ -162,11 +163,14 @@ def _row(sample: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Row:
     return Row(sample["id"], sample["prompt"], sample["says"], tuple(frames))
 
 
-def _wiped(rows: Sequence[Row]) -> str:
-    over = [frame.over for row in rows for frame in row.frames]
-    if not any(over):
+def _with_truth(findings: Mapping[str, Any]) -> bool:
+    return any(frame.get("truth") for sample in findings["samples"] for frame in sample["frames"])
+
+
+def _wiped(rows: Sequence[Row], *, with_truth: bool) -> str:
+    if not any(frame.over for row in rows for frame in row.frames):
         return ""
-    return "what it should have been" if all(over) else "what the stage was given"
+    return "what it should have been" if with_truth else "what the stage was given"
 
 
 def _facts(findings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ def summary(findings: Mapping[str, Any]) -> RenderableType:
     verdict, method = findings["verdict"], findings["method"]
     parts: list[RenderableType] = [
         Text(verdict["headline"], style=STYLES[verdict["level"]]),
-        Text(" ".join(verdict["words"])),
+        *([Text(" ".join(verdict["words"]))] if verdict["words"] else []),
         Text(),
         _stages(findings["stages"], findings["distance"]["unit"]),
         *_changes(ranked(findings["findings"])),
