@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 
 import pytest
 
+from dynaxx.cli import run
 from dynaxx.errors import UsageError
 from dynaxx.plan.published import table as module
 from dynaxx.plan.published.table import one_evaluation, published, published_table
@@ -146,6 +147,13 @@ def test_every_figure_names_where_it_was_read() -> None:
             stage[key]["source"] for stage in pipeline["stages"] for key in ("checked", "counted") if key in stage
         ]
         assert all(urlparse(source).scheme == "https" and urlparse(source).path.strip("/") for source in sources)
+
+
+def test_the_command_says_which_release_it_shows(small: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--pretrained", small["name"]]) == 0
+    shown = capsys.readouterr().out
+    assert "Stable Diffusion 2.1 base and the x4 upscaler" in shown
+    assert shown.count("https://github.com/Stability-AI/") == 2
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -276,7 +276,11 @@ def test_the_table_and_the_command_have_them(bare: Path, capsys: pytest.CaptureF
     said = json.loads(capsys.readouterr().out)
     assert said["nodes"][0]["parts"]["unet"] > 0
     assert run(["plan", str(file)]) == 0
-    assert "base: unet 985,444, text_encoder 16,458, vae 218,791 parameters" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "base: unet 985,444, text_encoder 16,458, vae 218,791 parameters; text_encoder let go of before" in shown
+    assert said["nodes"][0]["let_go"] == ["text_encoder"]
+    assert said["nodes"][0]["weights_bytes"] == 4 * (985_444 + 218_791)
+    assert "for 1 sample," in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(("strength", "count"), [("0.3", 7), ("1.0", 25)])

@@ -146,6 +146,7 @@ def _pretrained(name: str, device: str) -> Answer:
     data = published_table(name, device)
 
     def show(console: Console) -> None:
+        console.print(f"{data['name']}: {data['title']}", markup=False)
         heads = ("stage", "network on", "parameters", "weights", "FLOPs an evaluation", "peak", "time of one")
         table(console, heads, [_published_row(stage) for stage in data["stages"]])
         for stage in data["stages"]:

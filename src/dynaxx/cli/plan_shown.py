@@ -21,7 +21,9 @@ def show_plan(data: dict[str, Any], console: Console) -> None:
     for node in data["nodes"]:
         if node["parts"]:
             said = ", ".join(f"{name} {'?' if n is None else f'{n:,}'}" for name, n in node["parts"].items())
-            console.print(f"{node['name']}: {said} parameters", markup=False, soft_wrap=True)
+            first = f"; {', '.join(node['let_go'])} let go of before the network works, not in its weights"
+            said += f" parameters{first if node['let_go'] else ''}"
+            console.print(f"{node['name']}: {said}", markup=False, soft_wrap=True)
     for codec in data["codecs"]:
         if codec["weights_bytes"]:
             count, size = amount(codec["parameters"]), size_of(codec["weights_bytes"])
@@ -29,7 +31,8 @@ def show_plan(data: dict[str, Any], console: Console) -> None:
             console.print(said, markup=False, soft_wrap=True)
     run = data["run"]
     held = f"{amount(run['parameters'])} parameters, {size_of(run['peak_bytes'])} at once, {lasting(run['latency_s'])}"
-    many = f"{data['samples']} samples, {data['batch']} at a time, on {data['device']} ({data['placement']})"
+    count = "1 sample" if data["samples"] == 1 else f"{data['samples']} samples"
+    many = f"{count}, {data['batch']} at a time, on {data['device']} ({data['placement']})"
     console.print(f"{data['name']}: {held} for {many}.", markup=False)
     if grown := _grown(data):
         console.print(grown, markup=False, soft_wrap=True)

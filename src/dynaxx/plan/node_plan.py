@@ -12,6 +12,7 @@ from dynaxx.plan.signals import FLOAT, signal_bytes
 from dynaxx.plan.tiles import one_tile
 from dynaxx.plan.tracker import OpKey
 from dynaxx.plan.walk import steps_of
+from dynaxx.spec.facts import ENCODERS
 from dynaxx.spec.graph import Node
 
 
@@ -48,6 +49,13 @@ class NodePlan:
     def weights(self) -> int:
         """The bytes of its weights."""
         return self.profile.weights if self.profile else 0
+
+    @property
+    def let_go(self) -> list[str]:
+        """The text encoders of a wrapped pipeline that are gone while its network works: its weights lack them."""
+        stay = sum(count or 0 for name, count in self.parts.items() if name not in ENCODERS)
+        bytes_each = 4 if self.profile is None or self.profile.dtype == "float32" else 2
+        return [name for name in self.parts if name in ENCODERS and self.weights <= stay * bytes_each]
 
     @property
     def comes(self) -> Literal["whole", "blocks", "mapped"]:

@@ -220,7 +220,8 @@ def _node(one: NodePlan) -> dict[str, Any]:
         "name": one.node.name, "stage": one.node.stage.name, "grid": str(one.node.grid), "kind": one.node.stage.kind,
         "parameters": one.parameters, "weights_bytes": one.weights, "evaluations": sum(one.passes.values()) or 1,
         "flops": one.flops, "own_peak_bytes": round(one.own_bytes), "peak_bytes": round(one.peak_bytes),
-        "parts": dict(one.parts), "comes": one.comes, "brought_bytes": one.brought_bytes, "unknown": one.unknown,
+        "parts": dict(one.parts), "let_go": one.let_go, "comes": one.comes,
+        "brought_bytes": one.brought_bytes, "unknown": one.unknown,
     }  # fmt: skip
 
 
