@@ -33,6 +33,9 @@ def test_a_look_is_written_answered_and_kept(file, tmp_path):
     assert answer["verdict"]["level"] == "healthy"
     assert answer["schema"] == json.loads((out / "findings.json").read_text())["schema"]
     assert "evaluations, about" in first.stderr
+    assert "consistency: from what the others evaluate" in first.stderr
+    assert " 0 evaluations" not in first.stderr
+    assert "run anew" not in first.stderr
     second = json.loads(lens(file, "--out", out, "--num", 16, "--json").stdout)
     assert all(probe["cached"] for probe in second["method"]["probes"] if not probe["left_out"])
     assert second["findings"] == answer["findings"]

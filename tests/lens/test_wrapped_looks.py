@@ -259,7 +259,8 @@ def test_the_level_at_which_a_walk_begins_is_measured(tmp_path: Path, steps: int
         tiny_pipelines.saved(name, tmp_path)
     (tmp_path / "cascade.yaml").write_text(LATENTS.format(steps=steps, std=std))
     view = look(Cascade.from_pretrained(tmp_path / "cascade.yaml"), prompts=PROMPTS, options=Options(num=8))
-    next(done for done in view.steps() if done.name == "level_borne")
+    listened = next(done for done in view.steps() if done.name == "level_borne")
+    assert not listened.cached  # a stage that is listened to is run
     found: Any = next(f for f in view.lensed().report.findings if f.probe == "level_borne")
     assert found.level == level
     if level == "healthy":

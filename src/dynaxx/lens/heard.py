@@ -49,6 +49,7 @@ def heard(bench: Bench, node: Node, *, rows: int) -> Heard:
     given = {name: x[:rows] for name, x in taps.given.items()}
     if node.inputs["low"].edge.hand == "clean":
         given |= {name: bench.given[name][:rows] for name in node.parents}
+    taps.kept.made += 1  # no digest says what is heard, so that it is run every time
     asked, labels = list(taps.prompts[:rows]), list(taps.labels[:rows])
     drawn = taps.cascade.sample(
         asked or None, labels=labels or None, num=1 if asked or labels else rows, seed=taps.seed,
