@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from tiny_pipelines import saved
 
+import dynaxx
 from dynaxx import Cascade
 from dynaxx.engine import run, trace
 from dynaxx.engine.passed import MOVING, kind_of
@@ -52,6 +55,42 @@ def test_a_device_is_waited_for_where_it_computes_and_not_where_it_is_copied_to(
     assert waits == {"encode": {1}, "fetch": {1}, "ahead": {0}, "run": {3}, "release": {0}, "evict": {0}}, (
         "a run waits after its batch, for its node's time, and for its own"
     )
+
+
+IMPORTS = """
+import sys
+HEAVY = ("diffusers.pipelines.", "diffusers.models.", "transformers.models.")
+from contextlib import contextmanager
+sys.path[:0] = PATHS
+from pathlib import Path
+from dynaxx import Cascade
+from dynaxx.engine.trace import Trace
+from dynaxx.spec.files import parse
+original, late = Trace.event, []
+
+@contextmanager
+def event(self, name, *more):
+    before = set(sys.modules)
+    with original(self, name, *more):
+        yield
+    if name.startswith("fetch"):
+        late.extend(key for key in set(sys.modules) - before if key.startswith(HEAVY))
+
+Trace.event = event
+spec = parse({"name": "x", "condition": {"text": {}}, "stages": STAGES})
+Cascade.from_spec(spec, root=Path(ROOT)).sample("a red apple", until="base")
+assert "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion" in sys.modules
+assert not late, late
+"""
+
+
+def test_a_fetch_imports_no_pipeline_and_no_network(tmp_path: Path) -> None:
+    saved("sd", tmp_path)
+    stages = [STAGES[0] | {"call": {"num_inference_steps": 1}}]
+    paths, root = [str(Path(dynaxx.__file__).parents[1])], str(tmp_path)
+    code = f"PATHS, STAGES, ROOT = {paths!r}, {stages!r}, {root!r}\n{IMPORTS}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_begun_ahead_is_no_time_lost() -> None:

@@ -324,8 +324,30 @@ def test_memory_that_runs_out_is_no_refusal() -> None:
 def test_a_missing_pipeline_is_named(tmp_path: Path) -> None:
     stage = {"name": "base", "role": "base", "kind": "pipeline", "load": "not/there", "out": {"size": [8, 8]}}
     spec = parse({"name": "x", "stages": [stage]})
-    with pytest.raises(RunError, match="'not/there' cannot be opened"):
+    with pytest.raises(RunError, match="'not/there' is not on this machine.*or allow downloads: --download"):
         Cascade.from_spec(spec, root=tmp_path).sample()
+
+
+def test_a_missing_pipeline_is_named_before_another_runs(zoo: Path) -> None:
+    saved("sd", zoo)
+    up = {"name": "up", "role": "refine", "kind": "pipeline", "load": "not/there", "from": "base", "out": {"scale": 4}}
+    spec = parse({"name": "x", "condition": {"text": {}}, "stages": [{"role": "base", "kind": "pipeline"} | SD, up]})
+    steps = list[str]()
+    with pytest.raises(RunError, match="stage 'up': 'not/there' is not on this machine"):
+        Cascade.from_spec(spec, root=zoo).sample("a pear", on_step=lambda name, step: steps.append(name))
+    assert not steps
+
+
+def test_a_setting_is_held_against_a_pipelines_files(zoo: Path) -> None:
+    edge = {"from": "base", "noise": {"std": 0.172, "form": "preserving"}}
+    up = {"name": "up", "role": "refine", "load": "x4", "inputs": {"low": edge}, "out": {"scale": 4}} | FEW
+    made = cascade(zoo, SD, up)
+    made.with_settings({"up.inputs.low.noise.std": 0.3})
+    with pytest.raises(SpecError) as by_setting:
+        made.with_settings({"up.inputs.low.noise.std": 0.9})
+    with pytest.raises(SpecError) as by_file:
+        cascade(zoo, SD, up | {"inputs": {"low": edge | {"noise": {"std": 0.9, "form": "preserving"}}}})
+    assert str(by_setting.value) == str(by_file.value)
 
 
 @pytest.mark.parametrize(

@@ -230,5 +230,6 @@ def test_damaged_files_are_refused(how: str, problem: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("load", ["vae", "some/vae", "./no/vae"])
 def test_what_is_not_there_is_said_so(load: str, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=rf"codecs.vae.load: '{load}' is no folder \(.*\).*allow downloads"):
+    with pytest.raises(RunError, match=rf"codecs.vae.load: '{load}' is no folder \(.*\)") as found:
         Codecs({"vae": CodecSpec(load=load)}, root=tmp_path).of("vae")
+    assert ("or allow downloads: --download" in str(found.value)) == (load == "some/vae")

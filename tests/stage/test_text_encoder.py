@@ -46,8 +46,15 @@ def test_the_wrong_width_names_the_right_one(folder: Path) -> None:
 
 
 def test_an_encoder_that_is_not_there_says_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="cannot be read .* Name a folder that holds it, allow downloads"):
+    with pytest.raises(
+        RunError, match=r"is not on this machine\. Name a folder that holds it, or set `encoder: words`\.$"
+    ):
         make_text_encoder(TextSpec(encoder=str(tmp_path / "none")))
+    with pytest.raises(RunError, match=r"set `encoder: words`, or allow downloads: --download, Runtime\("):
+        make_text_encoder(TextSpec(encoder="no-one/nothing"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match=r"cannot be read .*Name a folder that holds it, or set `encoder: words`\.$"):
+        make_text_encoder(TextSpec(encoder=str(tmp_path / "empty")))
 
 
 def test_without_transformers_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

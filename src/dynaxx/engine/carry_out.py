@@ -17,6 +17,7 @@ from dynaxx.plan.placement import choose
 from dynaxx.signal.device import working_on
 from dynaxx.spec.graph import Node
 from dynaxx.stage.mapped import hand_back_early
+from dynaxx.stage.stage import MadeReady
 
 
 def carry_out(
@@ -33,6 +34,9 @@ def carry_out(
     Raises:
         RunError: if the memory does not do, or a stage fails.
     """
+    for name in dict.fromkeys(node.stage.name for node in chosen):
+        if isinstance(stage := run.stages[name], MadeReady):
+            stage.make_ready()
     devices = [runtime.on, *map(torch.device, runtime.devices)]
     with torch.no_grad(), out_of_memory(), capped(devices, runtime.cap_bytes), working_on(runtime.on):
         if crew is not None:

@@ -89,9 +89,11 @@ class Cascade:
         """This cascade with run-time settings changed, e.g. `{"bridge.solver.steps": 10}`; weights are shared.
 
         Raises:
-            SpecError: if a path is unknown, or a setting would need other weights.
+            SpecError: if a path is unknown, or a setting needs other weights or does not fit a pretrained pipeline.
         """
         spec = override(self.spec, settings)
+        unchanged = override(self.spec, {})  # which spells out every default too
+        refuse_mismatches(spec, self.root, size=self.runtime.size, before=unchanged)
         return self._rebuilt(spec, self.runtime, built_anew(self.spec, spec))
 
     def resized(self, size: tuple[int, ...]) -> Cascade:

@@ -38,7 +38,7 @@ class Runtime:
             `("cuda:0", "cuda:1")` those: which stages each holds follows from times and weights, and slow stages have
             replicas. `{"base": ("cuda:0",), "up": ("cuda:1", "cuda:2")}` says it by name.
         size: of the base grid, where the cascade file fixes none, or in its place.
-        allow_download: whether a text encoder that is not on this machine may be fetched.
+        allow_download: whether pipelines, codecs and text encoders that are not on this machine may be fetched.
 
     Raises:
         UsageError: if a value cannot be meant, or the device is not there.

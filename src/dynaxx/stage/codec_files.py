@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dynaxx.errors import DataError, RunError
 from dynaxx.spec.codec import CodecSpec
+from dynaxx.stage.absent import ways_out
 from dynaxx.stage.weights import CONFIG
 from dynaxx.store.atomic import publish
 
@@ -33,9 +34,9 @@ def codec_folder(name: str, spec: CodecSpec, root: Path | None, *, allow_downloa
         return beside
     owner, _, rest = spec.load.partition("/")
     repository, _, inner = rest.partition("/")
-    where, fix = f"codecs.{name}.load", "Name a folder that `save_pretrained` wrote, or allow downloads."
+    where, ways = f"codecs.{name}.load", ["Name a folder that `save_pretrained` wrote"]
     if not repository or owner in ("", ".", "..", "~"):
-        raise RunError(where, f"{spec.load!r} is no folder ({beside}).", fix)
+        raise RunError(where, f"{spec.load!r} is no folder ({beside}).", f"{ways[0]}.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -47,7 +48,7 @@ def codec_folder(name: str, spec: CodecSpec, root: Path | None, *, allow_downloa
         )  # fmt: skip
     except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError, OSError) as error:
         problem = f"{spec.load!r} is no folder ({beside}), and is not on this machine."
-        raise RunError(where, problem, fix) from error
+        raise RunError(where, problem, ways_out(ways, spec.load, root, allow_download=allow_download)) from error
     return Path(found) / inner
 
 

@@ -79,6 +79,14 @@ class Fetched(Protocol):
 
 
 @runtime_checkable
+class MadeReady(Protocol):
+    """A stage whose libraries are imported late, and whose files may be missing."""
+
+    def make_ready(self) -> None:
+        """Import what it runs with, and see that its files are there, before anything is timed or drawn."""
+
+
+@runtime_checkable
 class EncodesPrompts(Protocol):
     """A stage with encoders of its own, which come to the device before any stage's weights do."""
 

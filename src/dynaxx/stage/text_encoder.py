@@ -10,9 +10,13 @@ from torch import Tensor
 
 from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.condition import TextSpec
+from dynaxx.stage.absent import reason_of, refuse_absent, ways_out
 from dynaxx.stage.vocabulary import Vocabulary
 from dynaxx.stage.word_vectors import word_vectors
 from dynaxx.stage.words import Words, named
+
+WHERE = "condition.text.encoder"
+WAYS = ("Name a folder that holds it", "set `encoder: words`")
 
 
 class TextEncoder(Protocol):
@@ -81,13 +85,13 @@ def _load(name: str, allow_download: bool) -> tuple[Any, Any]:
         from transformers import AutoModelForTextEncoding, AutoTokenizer
     except ImportError as error:
         fix = "Install it with `pip install 'dynaxx[text]'`, or set `encoder: words`."
-        raise MissingExtraError("condition.text.encoder", f"{name!r} needs transformers.", fix) from error
+        raise MissingExtraError(WHERE, f"{name!r} needs transformers.", fix) from error
+    refuse_absent(WHERE, name, None, WAYS, allow_download=allow_download)
     local = not allow_download
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
         model = AutoModelForTextEncoding.from_pretrained(name, local_files_only=local, use_safetensors=True)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        fix = "Name a folder that holds it, allow downloads, or set `encoder: words`."
-        raise RunError("condition.text.encoder", f"{name!r} cannot be read ({reason}).", fix) from error
+        fix = ways_out(WAYS, name, None, allow_download=allow_download)
+        raise RunError(WHERE, f"{name!r} cannot be read ({reason_of(error)}).", fix) from error
     return tokenizer, model.eval().requires_grad_(False)

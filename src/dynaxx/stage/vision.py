@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dynaxx.errors import MissingExtraError, RunError, UsageError
 from dynaxx.metrics.alignment import alignment
 from dynaxx.metrics.features import BATCH, TorchFeatures
+from dynaxx.stage.absent import reason_of
 
 HALF = (0.5, 0.5, 0.5)
 DEFAULT_SIDE = 224
@@ -121,6 +122,5 @@ def _tokenizer(name: str, allow_download: bool) -> Any:
 
 
 def _unread(name: str, error: Exception) -> RunError:
-    reason = str(error).strip().splitlines()[0]
-    fix = "Name a folder that holds it, allow downloads, or use the built-in features."
-    return RunError("features", f"{name!r} cannot be read ({reason}).", fix)
+    fix = "Name a folder that holds it, allow downloads (`allow_download=True`), or use the built-in features."
+    return RunError("features", f"{name!r} cannot be read ({reason_of(error)}).", fix)

@@ -103,7 +103,9 @@ def gather(
     carrier = Carrier(cache, codecs or Codecs(spec.codecs, root), dtype, device, note)
     truths = _truths(graph, signals, carrier, getattr(spec.data, "kernel", KERNEL))
     carried = _carried(graph, truths, carrier)
-    return Material(signals, *_condition(spec.condition, signals), withheld, truths, carried, carrier)
+    return Material(
+        signals, *_condition(spec.condition, signals, carrier.codecs.allow_download), withheld, truths, carried, carrier
+    )
 
 
 def _truths(graph: Sequence[Node], signals: Signals, carrier: Carrier, kernel: str) -> dict[Grid, Kept]:
@@ -200,12 +202,12 @@ def _check_asked(spec: ConditionSpec, signals: Signals) -> None:
             raise DataError(f"sample {fact.id!r}", f"has label {fact.label} of {spec.label.classes} classes.", fix)
 
 
-def _condition(spec: ConditionSpec, signals: Signals) -> tuple[Condition, tuple[int, ...]]:
+def _condition(spec: ConditionSpec, signals: Signals, allow_download: bool) -> tuple[Condition, tuple[int, ...]]:
     """All that samples are asked for, each different one encoded once."""
     places: dict[tuple[str, int | None], int] = {}
     for fact in signals.facts:
         places.setdefault((fact.caption if spec.text else "", fact.label if spec.label else None), len(places))
-    encoder = make_text_encoder(spec.text) if spec.text else None
+    encoder = make_text_encoder(spec.text, allow_download=allow_download) if spec.text else None
     kinds, whole = list(places), None
     for start in range(0, len(kinds), CHUNK):
         texts, labels = zip(*kinds[start : start + CHUNK], strict=True)

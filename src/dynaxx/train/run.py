@@ -58,6 +58,7 @@ def train(
     root: Path | None = None,
     stages: Sequence[str] | None = None,
     device: str | None = None,
+    allow_download: bool = False,
     every: Every | None = None,
     report_to: ReportTo | None = None,
     on_step: Callable[[TrainStep], None] | None = None,
@@ -75,6 +76,7 @@ def train(
         root: where relative paths in the spec start.
         stages: train these only.
         device: `cpu`, `cuda`, `xpu`, `mps`, ...; an accelerator is taken where there is one.
+        allow_download: whether codecs and text encoders that are not on this machine may be fetched.
         every: how often to log, to save, to draw pictures.
         report_to: an experiment tracker beside `log.jsonl`.
         on_step: called with every step.
@@ -87,7 +89,7 @@ def train(
         StoppedError: after SIGINT or SIGTERM, when the step is done and saved.
     """
     folder, machine = RunFolder(Path(out)), Machine.of(device)
-    codecs = Codecs(spec.codecs, root)
+    codecs = Codecs(spec.codecs, root, allow_download)
     codecs.rehearse(nodes(spec), spec.codecs)
     spec = settled(house_codecs(spec, codecs), root, folder.path)
     graph = nodes(spec)

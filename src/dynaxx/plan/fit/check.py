@@ -59,13 +59,18 @@ def absences(found: Sequence[Agreement]) -> list[str]:
     return [f"{one.edge}: {one.wanted}. {one.fix}" for one in found if one.about in ABSENT]
 
 
-def refuse_mismatches(spec: CascadeSpec, root: Path | None, *, size: tuple[int, ...] | None = None) -> None:
+def refuse_mismatches(
+    spec: CascadeSpec, root: Path | None, *, size: tuple[int, ...] | None = None, before: CascadeSpec | None = None
+) -> None:
     """See that every pretrained pipeline fits its place, as far as configurations tell.
+
+    `before` is the cascade without its changes, for which nothing is refused.
 
     Raises:
         SpecError: naming every mismatch with both sides and the way out.
     """
-    wrong = mismatches(agreements(spec, root, size=size))
+    old = [] if before is None else mismatches(agreements(before, root, size=size))
+    wrong = [agreement for agreement in mismatches(agreements(spec, root, size=size)) if agreement not in old]
     if wrong:
         raise error_of([_problem(agreement) for agreement in wrong])
 

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import Any, final
 
-CHATTER = ("requires torchvision (not installed)", "Setting `clean_caption")
-"""Parts of messages: of a class that has a stand-in, and of prompts that are not rid of markup."""
+CHATTER = ("requires torchvision (not installed)", "Setting `clean_caption", "An error occurred while trying to fetch")
+"""Parts of messages: of a class with a stand-in, of prompts that are not rid of markup, of what our own error tells."""
 
 
 @final

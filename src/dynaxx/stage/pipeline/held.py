@@ -12,11 +12,13 @@ from dynaxx.signal.device_memory import shares_memory
 from dynaxx.spec.facts import NETWORKS, folder_of
 from dynaxx.spec.families import FAMILIES, Family
 from dynaxx.spec.stage import PipelineStage
+from dynaxx.stage.absent import refuse_absent
 from dynaxx.stage.mapped import empty, give_back, lie_on, on_its_own, read_ahead
 from dynaxx.stage.memory import if_there_is_room
 from dynaxx.stage.pinned import Pinned
+from dynaxx.stage.pipeline.classes import import_classes
 from dynaxx.stage.pipeline.coming import Coming
-from dynaxx.stage.pipeline.open import class_name, dtype_of, open_pipeline, pipeline_class
+from dynaxx.stage.pipeline.open import WAYS, class_name, dtype_of, open_pipeline, pipeline_class
 from dynaxx.stage.pipeline.refused import refusals
 from dynaxx.stage.pipeline.text import TEXT_PARTS, Texts, encode_prompts, encoder_key, encoder_names
 from dynaxx.stage.streaming import stop_streaming, stream_blocks, streams
@@ -43,9 +45,19 @@ class Held:
         self.master: Pinned | None = None
         self._coming = Coming()
         self.streams = False
+        self._imported = False
         self.key = f"{spec.name} {id(self)}"
         self._folder = folder_of(spec.load, root)
         self._keyed: Path | None = None
+
+    def make_ready(self) -> None:
+        """Import the classes of what will be opened, once; RunError where it is not here, and may not be fetched."""
+        if self._imported:
+            return
+        where = f"stage {self.spec.name!r}"
+        refuse_absent(where, self.spec.load, self.root, WAYS, allow_download=self.allow_download)
+        import_classes(self.spec, self.root)
+        self._imported = True
 
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
         """Bring what these prompts need to `device`: encoders only for prompts that nobody has encoded yet.

@@ -16,9 +16,11 @@ from dynaxx.errors import MissingExtraError, RunError, SpecError
 from dynaxx.spec.facts import INDEX, folder_of
 from dynaxx.spec.problem import did_you_mean
 from dynaxx.spec.stage import AdapterSpec, PipelineStage
+from dynaxx.stage.absent import reason_of, refuse_absent, ways_out
 from dynaxx.stage.pipeline.cache import keep_answers
 from dynaxx.stage.pipeline.calm import calm_diffusers, without_bars
 
+WAYS = ("Name a folder that diffusers wrote (`load`), with safetensors",)
 RENAMED = TorchVersion("0.42.1")
 """From this diffusers on `torch_dtype` is warned of."""
 
@@ -36,6 +38,7 @@ def open_pipeline(
         MissingExtraError: if adapters are asked for, and peft is not installed.
     """
     where = f"stage {spec.name!r}"
+    refuse_absent(where, spec.load, root, WAYS, allow_download=allow_download)
     found = pipeline_class(_own_class(spec, root), spec)
     given = {**_left_out(spec, found, root), **(have or {}), _number_format(): dtype_of(spec)}
     try:
@@ -45,8 +48,8 @@ def open_pipeline(
                 local_files_only=not allow_download, **given,
             )  # fmt: skip
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        fix = "Name a folder that diffusers wrote (`load`), with safetensors, or allow downloads."
-        raise RunError(where, f"{spec.load!r} cannot be opened ({_first_line(error)}).", fix) from error
+        fix = ways_out(WAYS, spec.load, root, allow_download=allow_download)
+        raise RunError(where, f"{spec.load!r} cannot be opened ({reason_of(error)}).", fix) from error
     if spec.scheduler:
         pipe.scheduler = _scheduler(spec, pipe.scheduler, f"{where}, scheduler")
     if spec.adapters:
@@ -151,8 +154,4 @@ def _load_adapter(pipe: Any, adapter: AdapterSpec, root: Path | None, name: str,
             fix = "Install it with `pip install 'dynaxx[adapters]'`, or remove `adapters`."
             raise MissingExtraError(f"{where}, adapters", "adapters need peft.", fix) from error
         fix = "Name a folder with a LoRA for this pipeline, and the `file` in it."
-        raise RunError(where, f"adapter {adapter.load!r} cannot be used ({_first_line(error)}).", fix) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        raise RunError(where, f"adapter {adapter.load!r} cannot be used ({reason_of(error)}).", fix) from error

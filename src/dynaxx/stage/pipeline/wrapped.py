@@ -58,6 +58,14 @@ class Wrapped:
         """The pipeline itself, while it is held."""
         return self.held.pipe
 
+    def make_ready(self) -> None:
+        """Import what the pipeline is made of.
+
+        Raises:
+            RunError: if it is not on this machine, and may not be fetched.
+        """
+        self.held.make_ready()
+
     def fetch(self, device: torch.device, texts: Sequence[str]) -> None:
         """Bring what these prompts need to `device`."""
         self._ready(texts)
