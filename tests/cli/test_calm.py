@@ -46,6 +46,18 @@ def shown(*arguments: object) -> str:
     return said
 
 
+def test_a_damaged_folder_is_told_in_one_line_and_downloads_are_no_way_out(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "if-1" / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "dynaxx", "sample", file, "--prompt", "two", "--out", tmp_path / "out"],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    (line,) = done.stderr.splitlines()
+    assert "cannot be opened" in line
+    assert "download" not in line
+    assert "local_files_only" not in line
+
+
 def _read(end: int) -> bytes:
     try:
         return os.read(end, 65536)

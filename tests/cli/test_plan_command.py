@@ -31,7 +31,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_table_names_every_stage_and_what_is_not_known(file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["plan", file, "--samples", "2"]) == 0
+    assert run(["plan", file, "--num", "2"]) == 0
     said = capsys.readouterr().out
     assert "base" in said
     assert "3x16x16" in said

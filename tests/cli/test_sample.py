@@ -11,6 +11,7 @@ from PIL import Image
 from tiny_codecs import saved
 
 from dynaxx.cli import run
+from dynaxx.spec.bundled import bundled
 
 Capture = pytest.CaptureFixture[str]
 CASCADE = """
@@ -62,7 +63,7 @@ def test_files_and_their_facts(capsys: Capture, cascade: str, tmp_path: Path) ->
         assert image.text["dynaxx:id"] == "2"
         assert image.text["dynaxx:run_id"] == found["trace"]["run_id"]
         assert "bridge.low=0.1" in image.text["dynaxx:levels"]
-    assert json.loads((out / "run.json").read_text(encoding="utf-8")) == found
+    assert json.loads((out / "run.json").read_text(encoding="utf-8")) | {"notes": []} == found
 
 
 def test_a_sample_is_the_same_in_any_batch(capsys: Capture, cascade: str, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_refusals(capsys: Capture, cascade: str, tmp_path: Path, arguments: list
 def test_no_such_cascade(capsys: Capture, tmp_path: Path) -> None:
     code, message = refuse(capsys, "emoji-exakt", "--out", tmp_path / "out")
     assert code == 2
-    assert "emoji-exact" in message
+    assert "Did you mean 'emoji-exact'?" in message
 
 
 def test_out_is_a_file(capsys: Capture, cascade: str, tmp_path: Path) -> None:
@@ -244,3 +245,75 @@ def test_words_that_are_taken_for_others_are_said_on_stderr(tmp_path: Path, caps
     shown = capsys.readouterr()
     assert "'kitty' is taken for 'cat'." in shown.err
     assert "'zqxvkj' is not understood." in shown.err
+
+
+def test_a_picture_of_another_size_is_resized_and_said(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    (tmp_path / "low").mkdir()
+    for number, side in enumerate((8, 12, 12)):
+        Image.new("RGB", (side, side)).save(tmp_path / "low" / f"{number}.png")
+    asked = ("--prompt", "hill", "--num", 3, "--from-stage", "bridge", "--input", tmp_path / "low")
+    assert run(["sample", cascade, *map(str, asked), "--out", str(tmp_path / "out"), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["notes"] == ["base: 12x12 was resized to 8x8."]
+    assert "base: 12x12 was resized to 8x8." in shown.err.splitlines()
+
+
+def test_without_a_prompt_it_is_said(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    found = sample(capsys, cascade, "--out", tmp_path / "out")
+    assert found["notes"] == ["No --prompt is given: samples are drawn unconditionally."]
+
+
+def test_a_cap_that_was_not_held_is_said(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    asked = (cascade, "--prompt", "hill", "--device", "cpu", "--out", tmp_path / "out")
+    (said,) = sample(capsys, *asked, "--memory-cap", "1MiB")["notes"]
+    assert "The cap of 1 MiB was not held" in said
+    assert sample(capsys, *asked, "--memory-cap", "1000GiB")["notes"] == []
+    (tmp_path / "prompts.txt").write_text("hill\n", encoding="utf-8")
+    many = ["sample", cascade, "--prompts", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "many")]
+    assert run([*many, "--device", "cpu", "--memory-cap", "1MiB"]) == 0
+    assert said.split(":")[0] in capsys.readouterr().err
+
+
+def test_many_samples_are_counted(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for count, lines in ((8, [str(out / f"{index:06d}.png") for index in range(8)]), (9, [f"9 pictures in {out}/"])):
+        assert run(["sample", cascade, "--num", str(count), "--out", str(out)]) == 0
+        assert capsys.readouterr().out.splitlines()[2:] == lines
+
+
+def test_one_device_or_several(capsys: Capture, cascade: str, tmp_path: Path) -> None:
+    code, message = refuse(capsys, cascade, "--device", "cpu", "--devices", "cpu:0,cpu:1", "--out", tmp_path / "out")
+    assert (code, message) == (2, "--device: does not go with --devices. Leave out one of them.")
+    code, message = refuse(capsys, cascade, "--device", "nowhere", "--out", tmp_path / "out")
+    assert (code, "nowhere" in message) == (2, True)
+
+
+MISSING = """
+name: far
+condition: {text: {}}
+stages:
+  - {name: base, role: base, kind: pipeline, load: no-one/nothing, out: {size: [16, 16]}}
+"""
+
+
+def test_downloads_are_off_and_the_option_is_named(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "far.yaml").write_text(MISSING, encoding="utf-8")
+    code, message = refuse(capsys, tmp_path / "far.yaml", "--prompt", "hill", "--out", tmp_path / "out")
+    assert code == 1
+    assert "'no-one/nothing' is not on this machine." in message
+    assert "allow downloads: --download, Runtime(allow_download=True)." in message
+
+
+@pytest.mark.parametrize("command", ["sample", "lens", "tune", "plan"])
+def test_the_help_names_every_bundled_cascade(command: str, capsys: Capture) -> None:
+    assert run([command, "--help"]) == 0
+    said = "".join(capsys.readouterr().out.split())  # lines are broken at hyphens too
+    assert all(name in said for name in bundled())
+
+
+@pytest.mark.parametrize("command", ["sample", "lens", "tune", "train"])
+def test_commands_that_run_stages_take_a_device_and_may_download(command: str, capsys: Capture) -> None:
+    assert run([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--device " in said
+    assert "--download" in said

@@ -14,7 +14,7 @@ BEGIN = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whatever started the tests
     "print('begun', flush=True); from dynaxx.cli import main; main()"
 )
-LONG = ("sample", "emoji-exact", "--num", "400", "--batch", "400", "--out")
+LONG = ("sample", "emoji-exact", "--prompt", "pizza", "--num", "400", "--batch", "400", "--out")
 
 
 def interrupted(after_s: float, *arguments: str) -> tuple[int, str, str]:

@@ -12,7 +12,7 @@ from dynaxx.signal.memory_size import bytes_of
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("8GiB", 8 * 2**30), (" 1.5 GB", 1_500_000_000), ("512MiB", 2**29), ("1000", 1000), ("2kB", 2000), ("9B", 9)],
+    [("8GiB", 8 * 2**30), (" 1.5 GB", 1_500_000_000), ("512MiB", 2**29), ("1000B", 1000), ("2kB", 2000), ("9B", 9)],
 )
 def test_sizes_of_memory(text: str, size: int) -> None:
     assert bytes_of(text, place="here") == parse_bytes(text) == Runtime(memory_cap=text).cap_bytes == size
@@ -24,6 +24,13 @@ def test_what_is_no_size_of_memory(text: str) -> None:
         parse_bytes(text)
     with pytest.raises(UsageError, match=r"^memory_cap: .*8GiB"):
         Runtime(memory_cap=text)
+
+
+def test_a_text_has_a_unit() -> None:
+    with pytest.raises(UsageError, match=r"--memory-cap: '8' has no unit\. Write 8GiB, or another"):
+        parse_bytes("8")
+    with pytest.raises(UsageError, match=r"memory_cap: ' 1.5' has no unit\. Write 1.5GiB, or another"):
+        Runtime(memory_cap=" 1.5")
 
 
 def test_numbers_are_bytes() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dynaxx.cli.cap import said_of_cap
 from dynaxx.cli.options import Devices
 from dynaxx.cli.wishes import read_wishes
 from dynaxx.engine.afford import out_of_memory
@@ -43,6 +44,8 @@ class BulkOrder:
     tile: int | None = None
     levers: tuple[str, ...] = ()
     spread: Devices = None
+    device: str | None = None
+    download: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def fill(
     job = Job(prompts, labels, order.num, order.seed, batch, order.until)
     check_writable(order.out)
     runtime = Runtime(
+        device=order.device,
+        allow_download=order.download,
         batch_size=batch,
         probe=order.probe,
         size=order.size,
@@ -95,6 +100,8 @@ def fill(
                 on_drawn(drawn)
                 if stop.asked and drawn.done < drawn.total:
                     raise stop.error(f"{order.out}, {drawn.done} of {drawn.total} samples", stop.asked)
+    if said := said_of_cap(order.memory_cap, runtime.on):
+        note(said)
     return Filled(order.out, job.total - before, before, batch)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dynaxx.cli.cap import said_of_cap
 from dynaxx.cli.given import files_of, name_given, read_field, read_given
 from dynaxx.cli.options import Devices
 from dynaxx.engine.afford import afford, out_of_memory
@@ -47,6 +48,8 @@ class Order:
     tile: int | None = None
     levers: tuple[str, ...] = ()
     spread: Devices = None
+    device: str | None = None
+    download: bool = False
 
     @property
     def count(self) -> int:
@@ -62,6 +65,8 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     """
     file = resolve(order.run)
     runtime = Runtime(
+        device=order.device,
+        allow_download=order.download,
         batch_size=order.batch,
         probe=order.probe,
         size=order.size,
@@ -77,10 +82,12 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
     keep = names_to_keep(chosen, order.keep)
     decode = to_decode(chosen, keep) if order.decode else ()
     afford(chosen, order.count, batch_size=order.batch, keep=keep, decode=decode, device=runtime.gathers)
-    given, field = read_given(spec, graph, files, count=order.count), read_field(spec, order.field)
+    given, field = read_given(spec, graph, files, count=order.count, on_note=on_note), read_field(spec, order.field)
     check_free(order.out)
     with out_of_memory():
         cascade = Cascade.from_spec(spec, root=file.parent, runtime=runtime).with_settings(settings)
+        if spec.condition.text and not (order.prompts or order.labels):
+            on_note("No --prompt is given: samples are drawn unconditionally.")
         for note in cascade.notes(order.prompts):
             on_note(f"{note}.")
         samples = cascade.sample(
@@ -89,4 +96,6 @@ def draw(order: Order, on_step: OnStep | None, on_note: Callable[[str], None]) -
         )  # fmt: skip
         written = write_samples(samples, order.out, spare=[file for path in files.values() for file in files_of(path)])
     observe(cascade, samples.trace)
+    if said := said_of_cap(order.memory_cap, runtime.on):
+        on_note(said)
     return written

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +41,18 @@ def name_given(
     return files
 
 
-def read_given(spec: CascadeSpec, graph: Sequence[Node], files: Mapping[str, Path], *, count: int) -> dict[str, Tensor]:
+def read_given(
+    spec: CascadeSpec, graph: Sequence[Node], files: Mapping[str, Path], *, count: int, on_note: Callable[[str], None]
+) -> dict[str, Tensor]:
     """Each signal as `(count, C, *size)`; in pixels it lies in [-1, 1], or not far outside.
 
-    The files of a folder are taken in turns, in the order of their names.
+    The files of a folder are taken in turns, in the order of their names. `on_note` is told which sizes were resized.
 
     Raises:
         DataError: where a file cannot be read, or is not what is due.
     """
     grids = signal_grids(spec, graph)
-    return {name: in_turns(_all(path, grids[name], most=count), count) for name, path in files.items()}
+    return {name: in_turns(_all(name, path, grids[name], count, on_note), count) for name, path in files.items()}
 
 
 def files_of(path: Path) -> list[Path]:
@@ -67,9 +69,21 @@ def files_of(path: Path) -> list[Path]:
     return found
 
 
-def _all(path: Path, grid: Grid, *, most: int) -> Tensor:
+def _all(name: str, path: Path, grid: Grid, most: int, on_note: Callable[[str], None]) -> Tensor:
     """As many of the signals at a path as are needed, `(n, C, *size)`."""
-    return torch.stack([_read(file, grid) for file in files_of(path)[:most]])
+    found, sizes = list[Tensor](), set[tuple[int, ...]]()
+    for file in files_of(path)[:most]:
+        x = _read(file, grid)
+        size = tuple(x.shape[1:])
+        if size != grid.size and size not in sizes:
+            sizes.add(size)
+            on_note(f"{name}: {_by(size)} was resized to {_by(grid.size)}.")
+        found.append(x if size == grid.size else resample(x.unsqueeze(0), grid.size, "bicubic-antialias")[0])
+    return torch.stack(found)
+
+
+def _by(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
 
 
 def read_field(spec: CascadeSpec, path: Path | None) -> Tensor | None:
@@ -94,16 +108,16 @@ def read_field(spec: CascadeSpec, path: Path | None) -> Tensor | None:
 
 
 def _read(path: Path, grid: Grid) -> Tensor:
-    """A picture, resized to the grid, or an array `.npy` or `.npz` that lies on it already."""
+    """A picture of any size with the grid's channels, or an array `.npy` or `.npz` that lies on it already."""
     x = _grey_where_due(_array(path) if _is_array(path) else read_picture(path).x, grid.channels)
     if _is_array(path):
         _check_range(x, path, grid)
     fits = not _is_array(path) and x.ndim == len(grid.shape) and x.shape[0] == grid.channels
     if tuple(x.shape) != grid.shape and not fits:
-        shape = "x".join(map(str, x.shape))
+        shape = _by(x.shape)
         fix = "Give a picture, or an array of that shape." if grid.space == PIXELS else "Give the latents as an array."
         raise DataError(str(path), f"is {shape} where {grid} is due.", fix)
-    return x if tuple(x.shape) == grid.shape else resample(x.unsqueeze(0), grid.size, "bicubic-antialias")[0]
+    return x
 
 
 def _grey_where_due(x: Tensor, channels: int) -> Tensor:

@@ -9,7 +9,7 @@ import typer
 
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_bytes, parse_inputs
+from dynaxx.cli.options import RUN, Download, Json, On, parse_bytes, parse_inputs
 from dynaxx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def lens(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A cascade file or folder, or a bundled cascade.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN)],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real pictures or arrays, in place of the cascade's own data.")
     ] = None,
@@ -44,6 +44,8 @@ def lens(
     memory_cap: Annotated[
         str | None, typer.Option(metavar="SIZE", help="The most memory to use, such as 8GiB: it decides on placement.")
     ] = None,
+    device: On = None,
+    download: Download = False,
     as_json: Json = False,
 ) -> Answer:
     """Look into a cascade: which stage is at fault, does it correct or amplify, and what should be changed."""
@@ -56,8 +58,9 @@ def lens(
         from dynaxx.cli.look import Order, look_into
 
     order = Order(
-        run, data, prompts, out, spent, num, seed, against, apply, not no_cache, batch, parse_bytes(memory_cap), named
-    )
+        run, data, prompts, out, spent, num, seed, against, apply, not no_cache, batch, parse_bytes(memory_cap), named,
+        device, download,
+    )  # fmt: skip
     report, page = look_into(order, notes())
     return Answer({**report.to_json(), "out": str(page)}, lambda console: _show(report, page, console))
 

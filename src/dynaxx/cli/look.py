@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from dynaxx.cli.cap import said_of_cap
 from dynaxx.cli.given import name_given, read_given
-from dynaxx.cli.progress import bar
+from dynaxx.cli.progress import bar, note
 from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import DataError
@@ -50,12 +51,16 @@ class Order:
     batch: int
     memory_cap: int | None = None
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    device: str | None = None
+    download: bool = False
 
 
 def look_into(order: Order, console: Console) -> tuple[Report, Path]:
     """Look, and write the report; gives it with the path of its page."""
     check_writable(order.out)
-    runtime = Runtime(batch_size=order.batch, memory_cap=order.memory_cap)
+    runtime = Runtime(
+        device=order.device, allow_download=order.download, batch_size=order.batch, memory_cap=order.memory_cap
+    )
     cascade = Cascade.from_pretrained(order.run, runtime=runtime)
     other = Cascade.from_pretrained(order.against, runtime=runtime) if order.against else None
     given = _given(cascade, order)
@@ -80,6 +85,8 @@ def look_into(order: Order, console: Console) -> tuple[Report, Path]:
         file, data = order.out / "cascade.yaml", data_in(order.data)
         made = apply(cascade, report.findings, file, num=count, data=data, given=given, seed=order.seed)
         report = replace(report, applied=made.to_json() if made else None)
+    if said := said_of_cap(order.memory_cap, runtime.on):
+        note(said)
     return report, write_report(replace(lensed, report=report), order.out)
 
 
@@ -87,7 +94,7 @@ def _given(cascade: Cascade, order: Order) -> dict[str, Tensor]:
     """The user's inputs, as many of each as there are samples at most."""
     graph = nodes(cascade.spec, size=cascade.runtime.size)
     files = name_given(cascade.spec, graph, from_stage=None, low=None, named=order.inputs)
-    return read_given(cascade.spec, graph, files, count=Options(order.num, order.budget).count)
+    return read_given(cascade.spec, graph, files, count=Options(order.num, order.budget).count, on_note=note)
 
 
 def _say_cost(view: Look, console: Console) -> None:

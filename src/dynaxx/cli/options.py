@@ -14,7 +14,12 @@ from dynaxx.signal.memory_size import bytes_of
 
 DIGITS = re.compile(r"0*[1-9][0-9]{0,11}")
 """One size: positive, and not so long that it is no number any more."""
+RUN = "A cascade file or folder, or a bundled one: emoji-64, emoji-exact, emoji-single-64."
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch pretrained parts that are not on this machine.")]
+On = Annotated[
+    str | None, typer.Option(metavar="NAME", help="cpu, cuda, xpu, mps, ...; an accelerator where there is one.")
+]
 
 Devices = Literal["auto"] | tuple[str, ...] | dict[str, tuple[str, ...]] | None
 """What stages are spread over: all GPUs, those of a list, or those of each stage."""
@@ -86,10 +91,10 @@ def parse_batch(text: str | None) -> tuple[int | None, bool]:
 
 
 def parse_bytes(text: str | None) -> int | None:
-    """A size of memory such as `8GiB`, `500MB` or `1000000` in bytes; None where none is said.
+    """A size of memory such as `8GiB`, `500MB` or `1000000B` in bytes; None where none is said.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is none, or has no unit.
     """
     return None if text is None else bytes_of(text, place="--memory-cap")
 
@@ -111,3 +116,13 @@ def parse_devices(values: Sequence[str]) -> Devices:
         return dict(several)
     listed = tuple(device for _, devices in several for device in devices)
     return "auto" if listed == ("auto",) else listed or None
+
+
+def check_one_device(device: str | None, devices: Sequence[str]) -> None:
+    """See that a run is given one device or several, and not both.
+
+    Raises:
+        UsageError: where it is.
+    """
+    if device is not None and devices:
+        raise UsageError("--device", "does not go with --devices.", "Leave out one of them.")

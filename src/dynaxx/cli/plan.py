@@ -10,7 +10,7 @@ import typer
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.insert import answer as answer_insertion
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json, parse_bytes, parse_settings, parse_size
+from dynaxx.cli.options import RUN, Json, parse_bytes, parse_settings, parse_size
 from dynaxx.cli.plan_devices import how_many, over_devices
 from dynaxx.cli.plan_options import check_together
 from dynaxx.cli.plan_shown import show_plan
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-File = Annotated[
-    str | None, typer.Argument(metavar="FILE", help="A cascade file, a folder with one, or a bundled name.")
-]
+File = Annotated[str | None, typer.Argument(metavar="FILE", help=RUN)]
 Place = Annotated[
     Literal["auto", "resident", "one-at-a-time"], typer.Option(help="Where weights are; auto is what the cap allows.")
 ]
@@ -68,7 +66,7 @@ Quality = Annotated[Literal["draft", "good", "best"], typer.Option(help="How lon
 def plan(
     context: typer.Context,
     file: File = None,
-    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Samples of the run.")] = 1,
+    samples: Annotated[int, typer.Option("--samples", "--num", min=1, metavar="N", help="Samples of the run.")] = 1,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
     placement: Place = "auto",
     memory_cap: Cap = None,

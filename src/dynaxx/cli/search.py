@@ -41,6 +41,8 @@ class Order:
     seed: int
     batch: int
     out: Path
+    device: str | None = None
+    download: bool = False
 
 
 def search(order: Order, console: Console) -> dict[str, Any]:
@@ -50,7 +52,8 @@ def search(order: Order, console: Console) -> dict[str, Any]:
     """
     check_apart(order.run, order.out)
     check_writable(order.out)
-    cascade = Cascade.from_pretrained(order.run, runtime=Runtime(batch_size=order.batch))
+    runtime = Runtime(device=order.device, allow_download=order.download, batch_size=order.batch)
+    cascade = Cascade.from_pretrained(order.run, runtime=runtime)
     former = check_former(cascade, order.out)
     teller, _ = teller_for(str(cascade.runtime.on), cascade.spec.condition)
     options = Options(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from dynaxx.cli.answer import Answer, notes
-from dynaxx.cli.options import Json, parse_settings
+from dynaxx.cli.options import Download, Json, On, parse_settings
 from dynaxx.cli.progress import training_bar
 from dynaxx.errors import RunError, StoppedError, UsageError
 
@@ -46,7 +46,8 @@ def train(
     report_to: Annotated[
         Literal["tensorboard", "trackio"] | None, typer.Option(help="An experiment tracker beside log.jsonl.")
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda, xpu, mps, ...")] = None,
+    device: On = None,
+    download: Download = False,
     as_json: Json = False,
 ) -> Answer:
     """Train a cascade into a folder. The same command again goes on where it was stopped."""
@@ -63,7 +64,8 @@ def train(
     console = notes()
     with _charted(spec, out), training_bar() as on_step:
         trained = run(
-            spec, out=out, root=place.parent, stages=stage, device=device, on_step=on_step,
+            spec, out=out, root=place.parent, stages=stage, device=device, allow_download=download,
+            on_step=on_step,
             every=Every(save=save_every, preview=preview_every), report_to=report_to,
             on_note=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         )  # fmt: skip

@@ -9,7 +9,7 @@ import typer
 
 from dynaxx.cli.answer import Answer, notes
 from dynaxx.cli.interrupt import loading
-from dynaxx.cli.options import Json
+from dynaxx.cli.options import RUN, Download, Json, On
 from dynaxx.cli.quantity import amount
 from dynaxx.cli.table import table
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def tune(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A cascade file or folder, or a bundled cascade.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN)],
     share: Annotated[
         float | None,
         typer.Option(
@@ -42,6 +42,8 @@ def tune(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="It fixes every random number.")] = 0,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Samples that pass a stage at once.")] = 64,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")] = Path("out/tune"),
+    device: On = None,
+    download: Download = False,
     as_json: Json = False,
 ) -> Answer:
     """Find steps, solver, guidance and level of every stage that give the best score inside a budget.
@@ -52,7 +54,7 @@ def tune(
     with loading():
         from dynaxx.cli.search import Order, search
 
-    order = Order(run, share, latency, within, budget, data, num, fresh, seed, batch, out)
+    order = Order(run, share, latency, within, budget, data, num, fresh, seed, batch, out, device, download)
     found = search(order, notes())
     return Answer(found, lambda console: _show(found, console), exit_code=0 if found["shown"] else 1)
 

@@ -1,4 +1,4 @@
-"""Sizes of memory as people say them: `8GiB`, `500MB`, or a number of bytes."""
+"""Sizes of memory as people say them: `8GiB`, `500MB`, `1000B`, or a number of bytes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ def bytes_of(said: str | float, *, place: str) -> int:
     """A size of memory in bytes: k, M, G and T are powers of 1000, with an `i` of 1024.
 
     Raises:
-        UsageError: if it is no size, or less than a byte; `place` is where it was said.
+        UsageError: if it is no size, less than a byte, or a text without a unit; `place` is where it was said.
     """
     found = _read(said.strip()) if isinstance(said, str) else said
     if not isinstance(found, (int, float)) or not 1 <= found < math.inf:
         raise UsageError(place, f"{said!r} is no size.", "Write one such as 8GiB or 500MB.")
+    if isinstance(said, str) and said.strip()[-1].isdigit():
+        raise UsageError(place, f"{said!r} has no unit.", f"Write {said.strip()}GiB, or another: MiB, GB, B.")
     return int(found)
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from dynaxx.errors import SpecError
+from dynaxx.spec.problem import did_you_mean
 
 FILE_NAME = "cascade.yaml"
 """What the file is called inside a cascade's folder."""
@@ -33,7 +34,8 @@ def resolve(path: str | Path) -> Path:
         return found
     if str(path) in bundled():
         return bundled()[str(path)]
-    fix = f"Name a cascade file, a folder that holds {FILE_NAME}, or a bundled cascade: {', '.join(bundled())}."
+    near = did_you_mean(path, bundled())
+    fix = f"{near}Name a cascade file, a folder that holds {FILE_NAME}, or a bundled cascade: {', '.join(bundled())}."
     raise SpecError(str(path), "no cascade is there.", fix)
 
 
