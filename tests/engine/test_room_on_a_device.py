@@ -216,3 +216,29 @@ def test_under_a_cap_nothing_above_it_is_kept_for_later(soft_device: Soft) -> No
             torch.empty(2**18, device=soft())
         del fits
     torch.empty(2**22, device=soft())
+
+
+def test_a_stage_whose_stream_was_broken_off_streams_the_next_time(
+    soft_device: Soft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that was held whole before lets go of its master, and is whole again after."""
+    live = cascade(tmp_path, placement="one-at-a-time")
+    due = live.sample(PROMPTS, seed=1, until="base").x
+    pipeline: Any = live.stages["base"]
+    held = pipeline.held
+    assert held.master is not None
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held.pipe.vae, "to", refuse)
+        with pytest.raises(torch.OutOfMemoryError):
+            held.stream(soft(), PROMPTS)
+    assert not held.streams
+    held.stream(soft(), PROMPTS)
+    assert (held.streams, held.master) == (True, None)
+    assert {x.device.type for x in held.pipe.vae.parameters()} == {"soft"}
+    held.evict()
+    assert not held.streams
+    assert (live.sample(PROMPTS, seed=1, until="base").x - due).abs().max() <= 1e-5

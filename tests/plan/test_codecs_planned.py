@@ -127,3 +127,12 @@ def test_an_autoencoder_that_cannot_be_rehearsed_is_said(root: Path, monkeypatch
     assert found.codecs[0].weights == whole.codecs[0].weights
     assert "workings cannot be rehearsed (asks for values)" in found.unknown[0]
     assert found.nodes[0].own_bytes < found.peak_bytes < whole.peak_bytes
+
+
+@pytest.mark.parametrize("name", ["into pixels", "into latents"])
+def test_a_node_is_planned_without_those_that_it_reads(root: Path, name: str) -> None:
+    """As a run that begins in the middle is, and what was seen of each stage."""
+    spec = spec_of(CASES[name])
+    last = nodes(spec)[-1]
+    alone = plan_run(spec, [last], root=root).nodes[0]
+    assert alone.flops == planned(CASES[name], root).nodes[-1].flops > 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from dynaxx.stage import pinned
 from dynaxx.stage.pinned import Pinned
 from soft_device.module import Soft
 
@@ -138,3 +139,20 @@ def test_on_a_gpu_work_goes_on_while_weights_come() -> None:
     assert took(copies=True) < 1.3 * alone
     master.finish(device)
     assert module.weight.device.type == "cuda"
+
+
+def test_a_copy_that_was_broken_off_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Tied()
+    before = {name: x.clone() for name, x in module.state_dict().items()}
+    master = Pinned([module])
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pinned, "_copy", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            master.begin(CPU)
+    assert master.towards is None
+    master.finish(CPU)
+    assert all(torch.equal(x, before[name]) for name, x in module.state_dict().items())

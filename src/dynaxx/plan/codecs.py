@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -81,12 +82,12 @@ class CodecPlans:
         return Conversion(node.grid.space, node.grid, node.decoded)
 
     def entering(self, node: Node, graph: Sequence[Node]) -> Iterator[Conversion]:
-        """All that is decoded and encoded on the edges into a node."""
+        """All that is decoded and encoded on the edges into a node; what is not of `graph` is there already."""
         grids = {other.name: other.grid for other in graph}
         grids |= {f"input.{name}": Grid(due.channels, due.size, due.space) for name, due in self._spec.inputs.items()}
         for name in (name for name in node.inputs if node.path(name)):
             given = node.inputs[name]
-            for parent in given.parents:
+            for parent in (parent for parent in given.parents if parent in grids):
                 yield from self._between(grids[parent], given.grid.space)
             yield from self._between(given.high, node.grid.space)
 
@@ -123,7 +124,8 @@ class CodecPlans:
         key = blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
         place = cache_folder("codecs", f"{key}.json")
         if key not in _kept and (data := recall(place)) is not None:
-            _kept[key] = Profile.from_json(data)
+            with suppress(KeyError, TypeError, ValueError):  # not what this version keeps
+                _kept[key] = Profile.from_json(data)
         if key not in _kept:
             try:
                 _kept[key] = evaluated(network, _call(network, grid, encodes=one.encodes), grid.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
@@ -74,9 +75,10 @@ def wrapped(node: Node, root: Path | None, *, streamed: bool = False) -> Wrapped
     if key not in _kept:
         place = cache_folder("wrapped", f"{key}.json")
         if (data := recall(place)) is not None:
-            passes = {copies: times for copies, times in data["passes"]}
-            _kept[key] = Wrapped(Profile.from_json(data["profile"]), passes, data["parts"])
-        else:
+            with suppress(KeyError, TypeError, ValueError):  # not what this version keeps
+                passes = {copies: times for copies, times in data["passes"]}
+                _kept[key] = Wrapped(Profile.from_json(data["profile"]), passes, data["parts"])
+        if key not in _kept:
             found = _kept[key] = _rehearsed(node, root, facts, where, streamed)
             plain = {"profile": found.profile.to_json(), "passes": list(found.passes.items()), "parts": found.parts}
             remember(place, plain)

@@ -15,6 +15,7 @@ from dynaxx.engine.cascade import Cascade
 from dynaxx.engine.folder import weights_digest
 from dynaxx.engine.observe import observe
 from dynaxx.engine.run import OnStep
+from dynaxx.engine.trace import Trace
 from dynaxx.share.files import write_signal
 from dynaxx.share.tally import CAPTIONS, Tally
 from dynaxx.spec.identity import run_id
@@ -83,9 +84,10 @@ def draw_bulk(cascade: Cascade, job: Job, tally: Tally, *, on_step: OnStep | Non
     cascade = Cascade(cascade.spec, cascade.stages, root=cascade.root, runtime=_sized(cascade, job))
     for batch in range(job.batches):
         if batch not in tally.done:
-            files, seats = _draw(cascade, job, batch, tally.folder, on_step)
+            files, trace = _draw(cascade, job, batch, tally.folder, on_step)
             tally.add(batch, files)
-            yield Drawn(batch, files, there(tally.done), job.total, seats)
+            observe(cascade, trace)
+            yield Drawn(batch, files, there(tally.done), job.total, trace.seats)
     names = sorted(name for files in tally.done.values() for name in files)
     lines = [{"file_name": name, **_asked(job, int(Path(name).stem))} for name in names]
     write_text(tally.folder / CAPTIONS, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
@@ -96,7 +98,9 @@ def there(done: Mapping[int, Mapping[str, Any]]) -> int:
     return sum(len(files) for files in done.values())
 
 
-def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep | None) -> tuple[tuple[Path, ...], str]:
+def _draw(
+    cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep | None
+) -> tuple[tuple[Path, ...], Trace]:
     numbers = job.numbers(batch)
     asked = [min(number, job.total - 1) // job.num for number in numbers]
     prompts = [job.prompts[place] for place in asked] if job.prompts else None
@@ -109,8 +113,7 @@ def _draw(cascade: Cascade, job: Job, batch: int, folder: Path, on_step: OnStep 
         for place, number in enumerate(numbers)
         if number < job.total
     )
-    observe(cascade, samples.trace)
-    return files, samples.trace.seats
+    return files, samples.trace
 
 
 def _asked(job: Job, number: int) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def usable(name: str) -> torch.device:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0].split(". ")[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
         raise UsageError("device", f"{name!r} cannot be used ({reason}).", _way_out()) from error
     return device
 
@@ -114,7 +114,12 @@ def double_on(device: torch.device) -> torch.device:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether an accelerator says that it multiplies bfloat16 by itself."""
     says = getattr(module_of(device), "is_bf16_supported", None)
-    return says is not None and bool(says(including_emulation=False))
+    if says is None:
+        return False
+    try:
+        return bool(says(including_emulation=False))
+    except TypeError:  # a maker who emulates nothing
+        return bool(says())
 
 
 def has_streams(device: torch.device) -> bool:

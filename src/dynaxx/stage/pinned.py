@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from dynaxx.signal.device import aside, has_streams, wait_for
+from dynaxx.signal.device import aside, has_streams, synchronize, wait_for
 from dynaxx.signal.device_memory import page_locked
 from dynaxx.stage.packed import Packed, pack
 
@@ -66,9 +66,13 @@ class Pinned:
         if device in (self._towards, self._on):
             return
         self._leave()
-        here, ahead = self._master.pieces, has_streams(device)
-        self._towards, self._coming = device, (coming := self._master.on(device))
-        self._arrived = aside(device, lambda: _copy(here, coming.pieces, ahead=ahead))
+        here, ahead, coming = self._master.pieces, has_streams(device), self._master.on(device)
+        try:
+            self._arrived = aside(device, lambda: _copy(here, coming.pieces, ahead=ahead))
+        except BaseException:
+            synchronize(device)  # what has begun writes to memory that is let go of here
+            raise
+        self._towards, self._coming = device, coming
 
     def finish(self, device: torch.device) -> None:
         """Have the modules work on `device`, once the copy is there."""

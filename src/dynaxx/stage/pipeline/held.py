@@ -128,13 +128,14 @@ class Held:
     def evict(self) -> None:
         """Let go of the weights: of a device's copy where there is a master, else of the pipeline as a whole."""
         self._settle()
+        for part in self._modules() if self.streams else ():
+            stop_streaming(part)
+        self.streams = False
         if self.master is not None:
             self.master.drop()
             return
-        for part in self._modules() if self.streams else ():
-            stop_streaming(part)
         empty(self._modules())
-        self.pipe, self.streams = None, False
+        self.pipe = None
         give_back()
 
     def close(self) -> None:
@@ -162,17 +163,25 @@ class Held:
         self._prepared(device, texts)
         if self.streams:
             return
+        if self.master is not None:  # blocks have page-locked copies of their own
+            self.master.drop()
+            self.master = None
+        try:
+            for part in self._modules():
+                stream_blocks(part, device) if part in self._blocked() else part.to(device)
+        except BaseException:
+            for part in self._modules():
+                stop_streaming(part)
+            raise
         self.streams = True
-        for part in self._modules():
-            if part in self.streamed:
-                stream_blocks(part, device)
-            else:
-                part.to(device)
 
     @property
     def streamed(self) -> list[torch.nn.Module]:
         """The networks whose blocks come as they run."""
-        parts = [getattr(self.pipe, name, None) for name in NETWORKS] if self.streams else []
+        return self._blocked() if self.streams else []
+
+    def _blocked(self) -> list[torch.nn.Module]:
+        parts = [getattr(self.pipe, name, None) for name in NETWORKS]
         return [part for part in parts if part is not None and streams(part)]
 
     def _pins(self, device: torch.device) -> bool:
