@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from changed_networks import CALL, CLOCK, Slow, changing, nothing, tried
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from tiny_pipelines import saved
 from torch import Tensor, nn
@@ -18,9 +19,8 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.levers import choose as chosen
-from dynaxx.stage.levers import timed as clocked
 from dynaxx.stage.levers.attention import attending
-from dynaxx.stage.levers.captured import Call, captured
+from dynaxx.stage.levers.captured import captured
 from dynaxx.stage.levers.choose import choose
 from dynaxx.stage.levers.compiled import answer_apart, apart, graphs
 from dynaxx.stage.levers.convolution import searched
@@ -34,64 +34,8 @@ STAGE: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Clock:
-    """A clock that stands still but for what networks say that they take."""
-
-    now_s = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now_s
-
-
-CLOCK = Clock()
-
-
-class Slow(nn.Module):
-    """A network whose time and answer levers can change."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight, self.pause, self.shift = nn.Parameter(torch.ones(1)), 8.0, 0.0
-
-    def forward(self, x: Tensor, *, scale: float) -> tuple[Tensor]:
-        CLOCK.now_s += self.pause
-        return (self.weight * x * scale + self.shift,)
-
-
-def changing(pause: float, shift: float = 0.0) -> Any:
-    """A lever by which the network takes so long, and answers so."""
-
-    def pull(network: Any) -> Undo:
-        before = network.pause, network.shift
-        network.pause, network.shift = pause, shift
-
-        def undo() -> None:
-            network.pause, network.shift = before
-
-        return undo
-
-    return pull
-
-
-def nothing(network: Any) -> Undo:
-    return lambda: None
-
-
 def broken(network: Any) -> Undo:
     raise RuntimeError("no compiler")
-
-
-CALL = Call((torch.ones(2, 3),), {"scale": 2.0})
-
-
-def tried(
-    monkeypatch: pytest.MonkeyPatch, network: nn.Module | None = None, **levers: Lever
-) -> dict[str, tuple[float, float | None, bool]]:
-    for name, lever in levers.items():
-        monkeypatch.setitem(LEVERS, name, lever)
-    monkeypatch.setattr(clocked, "time", CLOCK)
-    found = choose(network or Slow(), CALL, tuple(levers), moves=False)
-    return {name: (trial.speed, trial.error, trial.kept) for name, trial in found.items()}
 
 
 def test_what_is_faster_is_kept_and_what_answers_otherwise_or_fails_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:

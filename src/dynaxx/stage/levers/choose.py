@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -40,10 +41,49 @@ class Trial:
 def choose(network: nn.Module, call: Call, names: tuple[str, ...], *, moves: bool) -> dict[str, Trial]:
     """Pull the levers `names` that make the network faster; gives what came of each that was tried.
 
-    `moves` says whether weights will be moved. What fails, takes too long, or answers otherwise is undone.
+    `moves` says whether weights will be moved. What fails, takes too long, or answers otherwise is undone; all is where
+    this is interrupted.
     """
     before_s, truth = timed(network, call)
-    trials, pulled = dict[str, Trial](), list[tuple[str, Undo]]()
+    pulled = list[tuple[str, Undo]]()
+    with _all_or_none(network, pulled):
+        return _chosen(network, call, (before_s, truth), names, pulled, moves=moves)
+
+
+@torch.no_grad()
+def pull(network: nn.Module, trials: Mapping[str, Trial]) -> None:
+    """Pull again what was found to be faster, all or none: the network is opened anew, or another of the same kind."""
+    pulled = list[tuple[str, Undo]]()
+    with _all_or_none(network, pulled):
+        for name, trial in trials.items():
+            if trial.kept:
+                pulled.append((name, LEVERS[name].pull(network)))
+
+
+@contextmanager
+def _all_or_none(network: nn.Module, pulled: Sequence[tuple[str, Undo]]) -> Iterator[None]:
+    """Have a network as it was before, without what was `pulled`, where this is left by any exception."""
+    held = as_held(network)
+    try:
+        yield
+    except BaseException:  # an interruption too: the next call would take what is half-way for the truth
+        for _, undo in reversed(pulled):
+            undo()
+        held()
+        raise
+
+
+def _chosen(
+    network: nn.Module,
+    call: Call,
+    before: tuple[float, Tensor],
+    names: tuple[str, ...],
+    pulled: list[tuple[str, Undo]],
+    *,
+    moves: bool,
+) -> dict[str, Trial]:
+    """What came of each lever; those that are kept are put into `pulled`."""
+    (before_s, truth), trials = before, dict[str, Trial]()
     for name in [name for name in LEVERS if name in names and _suits(LEVERS[name], network, moves)]:
         rival = pulled.pop() if pulled and LEVERS[pulled[-1][0]].group == LEVERS[name].group != "" else None
         if rival:
@@ -64,14 +104,6 @@ def choose(network: nn.Module, call: Call, names: tuple[str, ...], *, moves: boo
     return trials
 
 
-@torch.no_grad()
-def pull(network: nn.Module, trials: Mapping[str, Trial]) -> None:
-    """Pull again what was found to be faster: the network has been opened anew, or is another of the same kind."""
-    for name, trial in trials.items():
-        if trial.kept:
-            LEVERS[name].pull(network)
-
-
 def _suits(lever: Lever, network: nn.Module, moves: bool) -> bool:
     kind = next(network.parameters()).device.type
     return (not lever.on or kind in lever.on) and (lever.moves or not moves) and lever.fits(network)
@@ -89,9 +121,11 @@ def _tried(
             took_s, answer = timed(network, call, math.inf if lever.compiles else before_s)
     except TooSlow as slow:
         return Trial(before_s / slow.took_s, None, False), undo
-    except Exception:  # compilers, kernels and foreign code fail in their own ways
+    except BaseException as caught:  # compilers, kernels and foreign code fail in their own ways
         undo()
         held()  # what was changed before it failed
+        if not isinstance(caught, Exception):
+            raise
         return Trial(0.0, None, False), _nothing
     speed, error = before_s / took_s, _apart(answer, truth)
     return Trial(speed, error, speed >= FASTER and error is not None and error <= allowed), undo

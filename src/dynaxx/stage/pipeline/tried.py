@@ -33,7 +33,7 @@ class Tried:
 
     def __init__(self) -> None:
         self._trials = Trials()
-        self._pulled: ref[torch.nn.Module] | None = None
+        self._pulled: list[ref[torch.nn.Module]] = []
 
     def pull(self, pipe: Any, run: Callable[[], object], names: tuple[str, ...], *, moves: bool) -> bool:
         """Have the pipeline's networks as the levers make them; False where they are, or nothing can be tried.
@@ -42,18 +42,20 @@ class Tried:
         one. `moves` says whether weights will be moved.
         """
         networks = [part for name in NETWORKS if (part := getattr(pipe, name, None)) is not None]
-        if not networks or (self._pulled is not None and self._pulled() is networks[0]):
+        self._pulled = [one for one in self._pulled if any(one() is network for network in networks)]
+        left = [network for network in networks if not any(one() is network for one in self._pulled)]
+        if not left:
             return False
-        again = networks
         with self._trials.lock:
             if self._trials.found is None:
-                call = captured(networks[0], run)
+                call = captured(left[0], run)
                 if call is None:
                     return False
-                self._trials.found, again = choose(networks[0], call, names, moves=moves), networks[1:]
-        for network in again:
+                self._trials.found = choose(left[0], call, names, moves=moves)
+                self._pulled.append(ref(left.pop(0)))
+        for network in left:
             pull(network, self._trials.found)
-        self._pulled = ref(networks[0])
+            self._pulled.append(ref(network))  # where the next one fails, this one is not pulled again
         return True
 
     def told(self) -> dict[str, dict[str, Any]]:
