@@ -27,7 +27,11 @@ def lens(
         Path | None, typer.Option(metavar="FILE", help="Prompts, a line each, where there is no real data.")
     ] = None,
     input: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=FILE", help="An input of yours, or a folder of them, in turns.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="An input of yours; of a folder, file i by name goes to sample i, not to picture i of --data.",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="REPORT", help="The folder to write to.")] = Path("out/lens"),
     budget: Annotated[str, typer.Option(metavar="quick|full|SECONDS", help="What may be spent.")] = "quick",

@@ -67,14 +67,15 @@ def apply(
     """Write the cascade with the remedies of a report's findings to `file` and measure both; None where there are none.
 
     The score is J of the sweep, over every stage whose settings change, on signals that the report did not see where
-    the data has enough of them. `given` are the user's inputs, as for the look.
+    the data has enough of them. `given` are the user's inputs, row by row for the signals of a look with this `num`,
+    `data` and `seed`: where rows differ, those signals are taken again, so that each keeps its row.
     """
     changes = remedies(findings)
     if not changes:
         return None
     mended = cascade.with_settings(changes)
     listed = write_changed(cascade.spec, changes, file, root=cascade.root)
-    reference, signals = _fresh(cascade, num, data, seed)
+    reference, signals = _fresh(cascade, num, data, seed, bound=_differ(given or {}))
     taps = Taps.of(cascade, reference, seed=seed + FRESH, given=stand_ins(cascade.spec, reference, given))
     bench = Bench(taps, reference)
     changed = {path.split(".")[0] for path in changes}
@@ -94,15 +95,28 @@ def _score(bench: Bench, cascade: Cascade, changed: set[str], num: int) -> Pairw
     return total * (1 / len(parts))
 
 
-def _fresh(cascade: Cascade, num: int, data: DataSpec | None, seed: int) -> tuple[Reference, str]:
-    """Signals that the report did not see, or the same ones with fresh random numbers where there are no others."""
-    size = cascade.runtime.size
-    try:
-        found, says = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, skip=num, size=size), "unseen"
-        if found is not None and len(found) == num:
-            return found, says
-    except DataError:
-        pass
-    again = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, size=size)
+def _differ(given: Mapping[str, Tensor]) -> bool:
+    """Whether some input is another for each sample, and so belongs to the signals of the look."""
+    return any(bool((x != x[:1]).any()) for x in given.values())
+
+
+def _fresh(cascade: Cascade, num: int, data: DataSpec | None, seed: int, *, bound: bool) -> tuple[Reference, str]:
+    """Signals that the report did not see; the same ones with fresh random numbers where there are no others.
+
+    `bound` says that the user's inputs belong to the signals of the look, so that no others would do.
+    """
+    unseen = None if bound else _unseen(cascade, num, data, seed)
+    if unseen is not None:
+        return unseen, "unseen"
+    again = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, size=cascade.runtime.size)
     assert again is not None, "a report with remedies has a reference"
     return again, "the same signals, fresh random numbers"
+
+
+def _unseen(cascade: Cascade, num: int, data: DataSpec | None, seed: int) -> Reference | None:
+    size = cascade.runtime.size
+    try:
+        found = find(cascade.spec, num, data=data, root=cascade.root, seed=seed, skip=num, size=size)
+    except DataError:
+        return None
+    return found if found is not None and len(found) == num else None
