@@ -110,10 +110,10 @@ def levers(root: Path, device: str, quick: bool) -> list[timing.Result]:
 
 
 def known(device: str) -> list[str]:
-    """The levers that a device has; on a CPU without those that compile."""
+    """The levers that a device has; on a CPU without those that are slow to start."""
     kind = torch.device(device).type
     there = {name: lever for name, lever in LEVERS.items() if not lever.on or kind in lever.on}
-    return [name for name, lever in there.items() if kind != "cpu" or not lever.compiles]
+    return [name for name, lever in there.items() if kind != "cpu" or not lever.slow_start]
 
 
 def guided_within(root: Path, walk: Walk, device: str) -> timing.Result:

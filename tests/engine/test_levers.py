@@ -85,7 +85,7 @@ def test_a_hopeless_lever_is_left_midway_through_its_first_call(monkeypatch: pyt
     assert took_s == 800, "and no other layer was waited for"
 
 
-def test_what_compiles_may_take_long_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_slow_to_start_may_take_long_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     def late(network: Any) -> Undo:
         for layer in network.layers:
             layer.pause = 1.0
@@ -98,7 +98,7 @@ def test_what_compiles_may_take_long_at_first(monkeypatch: pytest.MonkeyPatch) -
             waited.append(1)
 
     waited: list[int] = []
-    assert tried(monkeypatch, Layers(), late=Lever(late, compiles=True))["late"] == (8.0, 0.0, True)
+    assert tried(monkeypatch, Layers(), late=Lever(late, slow_start=True))["late"] == (8.0, 0.0, True)
 
 
 @pytest.mark.parametrize(("second", "kept"), [(1.0, ["later"]), (4.0, ["sooner"]), (1.99, ["sooner"])])

@@ -118,7 +118,7 @@ def _tried(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             undo = lever.pull(network)
-            took_s, answer = timed(network, call, math.inf if lever.compiles else before_s)
+            took_s, answer = timed(network, call, math.inf if lever.slow_start else before_s)
     except TooSlow as slow:
         return Trial(before_s / slow.took_s, None, False), undo
     except BaseException as caught:  # compilers, kernels and foreign code fail in their own ways

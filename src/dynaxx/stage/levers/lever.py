@@ -24,7 +24,7 @@ class Lever:
         fits: whether a network can be changed like this.
         moves: whether it stands it that weights are moved to other places of memory.
         alone: why it does not go with several devices at work at once, a thread each; empty where it does.
-        compiles: whether a first call takes long for a good reason.
+        slow_start: whether a first call takes long for a good reason.
         group: of levers with the same, one is kept; they stand side by side in the table.
         within: how far answers may differ, relative to their size, beyond what rounding does anyway.
     """
@@ -34,7 +34,7 @@ class Lever:
     fits: Callable[[nn.Module], bool] = lambda network: True
     moves: bool = True
     alone: str = ""
-    compiles: bool = False
+    slow_start: bool = False
     group: str = ""
     within: float = 0.0
 

@@ -30,10 +30,10 @@ LEVERS: dict[str, Lever] = {
     "attention-efficient": _attention(SDPBackend.EFFICIENT_ATTENTION, "cuda"),
     "attention-cudnn": _attention(SDPBackend.CUDNN_ATTENTION, "cuda"),
     "attention-math": _attention(SDPBackend.MATH),
-    "cudnn-search": Lever(searched, on=("cuda",), alone="is set for all devices at once", compiles=True),
-    "compile": Lever(compiled, on=("cpu", "cuda", "xpu"), compiles=True),
+    "cudnn-search": Lever(searched, on=("cuda",), alone="is set for all devices at once", slow_start=True),
+    "compile": Lever(compiled, on=("cpu", "cuda", "xpu"), slow_start=True),
     "cuda-graphs": Lever(
-        graphs, on=("cuda",), moves=False, compiles=True,
+        graphs, on=("cuda",), moves=False, slow_start=True,
         alone="replays what the same thread recorded, and every run has new ones",
     ),
 }  # fmt: skip
