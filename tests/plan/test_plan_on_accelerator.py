@@ -43,6 +43,15 @@ def test_it_is_planned_by_its_own_calibration(soft_device: Soft, capsys: Capture
     assert {one["device"] for one in spread["spread"]["devices"]} == {"soft:0", "soft:1"}  # type: ignore[index]
 
 
+def test_calibrating_it_leaves_random_numbers_as_they_were(soft_device: Soft) -> None:
+    device = torch.device("soft:0")
+    torch.manual_seed(7)
+    due = [torch.rand(3).tolist(), torch.rand(3, device=device).cpu().tolist()]
+    torch.manual_seed(7)
+    calibrate(device, budget_s=0.2)
+    assert [torch.rand(3).tolist(), torch.rand(3, device=device).cpu().tolist()] == due
+
+
 def test_a_device_with_too_little_memory_is_told_before(soft_device: Soft, capsys: Capture) -> None:
     for i in range(2):
         soft_device.set_total_memory(8 * 2**20, i)

@@ -20,6 +20,7 @@ from dynaxx.plan.time.residual import drift_of
 from dynaxx.plan.time.stopwatch import seconds_of
 from dynaxx.plan.time.surface import Surface
 from dynaxx.plan.time.transfer_probe import transfer_of
+from dynaxx.signal.device import same_draws_after
 
 BUDGET_S = 60.0
 """A calibration ends within this; what was not probed by then is told from what was."""
@@ -41,7 +42,7 @@ def calibrate(device: torch.device, *, budget_s: float = BUDGET_S, on_probe: Tol
     def used() -> float:
         return (time.perf_counter() - start) / budget_s
 
-    with torch.random.fork_rng(devices=[]):  # who draws numbers after us draws what it would have drawn
+    with same_draws_after(device):  # who draws numbers after us draws what it would have drawn
         surfaces = _surfaces(device, used, on_probe)
         half = halves(device, surfaces, budget_s=HALVES_SHARE * budget_s)
         clock = ProbedClock(machine_name(device), surfaces, halves=half, transfer=transfer_of(device))
