@@ -88,7 +88,7 @@ def drawing_ahead(
         try:
             yield ahead
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # no guess that nobody will ask for is drawn; one may be under way
             vars(scheduler).pop("step")
             if own:
                 scheduler.step = step
