@@ -203,6 +203,7 @@ def test_the_layout_that_was_found_stays_where_weights_come_and_go(
 ) -> None:
     monkeypatch.setattr(held, "on_its_own", lambda device: True)
     monkeypatch.setattr(chosen, "FASTER", 0.0)  # whatever the machine says, it is kept
+    monkeypatch.setattr(clocked, "PATIENCE", 1e6)  # however busy it is
     live = cascade(tmp_path, "cpu", "channels-last", placement="one-at-a-time")
     layouts: list[bool] = []
 
