@@ -19,6 +19,7 @@ from dynaxx.engine.runtime import Runtime
 from dynaxx.errors import RunError, UsageError
 from dynaxx.spec.files import parse
 from dynaxx.stage.levers import choose as chosen
+from dynaxx.stage.levers import timed as clocked
 from dynaxx.stage.levers.attention import attending
 from dynaxx.stage.levers.captured import captured
 from dynaxx.stage.levers.choose import choose
