@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -36,10 +35,9 @@ def allocated(work: Callable[[], object]) -> int:
 
 def held(work: Callable[[], object]) -> Held:
     """The most bytes held at once during `work`."""
-    gc.collect()  # what lies in circles is not to be given back meanwhile
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         work()
-    events = sorted(_events(seen.profiler.kineto_results.experimental_event_tree()))
+    events = list(_within(sorted(_events(seen.profiler.kineto_results.experimental_event_tree()))))
     momentary = set(_momentary(events))
     return Held(_peak(events), _peak(event for i, event in enumerate(events) if i not in momentary))
 
@@ -54,6 +52,19 @@ def _events(tree: Iterable[Any]) -> Iterator[Event]:
         elif operation is None and node.tag == _EventType.TorchOp and node.name.startswith("aten::"):
             operation = node.id
         waiting += [(child, operation) for child in node.children]
+
+
+def _within(events: Iterable[Event]) -> Iterator[Event]:
+    """All but the taking back of what was given out before: torch knows of it from an earlier look."""
+    given = set[int]()
+    for event in events:
+        if event.nbytes > 0:
+            given.add(event.pointer)
+        elif event.pointer not in given:
+            continue
+        else:
+            given.discard(event.pointer)
+        yield event
 
 
 def _momentary(events: Iterable[Event]) -> Iterator[int]:

@@ -10,9 +10,8 @@ from drawn_stages import Setting, request, settings
 from meter import held
 from own_memory import give_memory_of_its_own, stream_aside
 from real_calls import Call, really, tracked_bytes
-from test_wrapped import CASCADES, FOLDERS
+from test_wrapped import CASCADES
 from three_stages import WIDER, three_stages
-from tiny_pipelines import saved
 from torch import nn
 
 from dynaxx.engine.cascade import Cascade
@@ -45,14 +44,6 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return Cascade.from_spec(SPEC, fresh=True).save_pretrained(tmp_path / "three")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("whole")
-    for name in FOLDERS:
-        saved(name, root)
-    return root
 
 
 def drawn() -> list[Setting]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from dynaxx.spec.graph import nodes
 CASCADES = {
     "IF": IF, "SDXL": sdxl(BY_SHARE), "SDXL by level": sdxl(BY_LEVEL), "x2": SD_X2, "x4": SD_X4, "LTX": LTX, "Wan": WAN,
 }  # fmt: skip
-FOLDERS = ("if-1", "if-2", "x4", "sdxl", "sdxl-refiner", "sd", "sd-x2", "ltx", "ltx-up", "ltx-refine", "wan")
 WAN_WHOLE = """\
 name: wan
 condition: {text: {}}
@@ -37,21 +37,10 @@ stages:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("whole")
-    for name in FOLDERS:
-        saved(name, root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bare(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pipelines without a byte of weights."""
-    root = tmp_path_factory.mktemp("bare")
-    for name in FOLDERS:
-        for file in [*saved(name, root).rglob("*.safetensors"), *(root / name).rglob("*.bin")]:
-            file.unlink()
-    return root
+    weights = shutil.ignore_patterns("*.safetensors", "*.bin")
+    return Path(shutil.copytree(whole, tmp_path_factory.mktemp("bare") / "all", ignore=weights))
 
 
 @pytest.fixture(autouse=True)
